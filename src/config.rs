@@ -306,7 +306,7 @@ mod tests {
             ("roles = [\"api\"]", "both roles"),
             ("roles = []", "at least one role"),
             ("keep_runs_days = 0", "two days"),
-            ("allowed_hosts = [\"127.0.0.1:8080\"]", "without a port"),
+            ("allowed_hosts = [\"127.0.0.1:8080\"]", "or a port"),
             ("allowed_hosts = [\"https://calendar.example\"]", "without a scheme"),
             ("allowed_hosts = [\"[::1]\"]", "usual form"),
             ("allowed_hosts = [\"127.1\"]", "usual form"),

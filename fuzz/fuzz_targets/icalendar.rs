@@ -9,7 +9,7 @@ use domain::{
 libfuzzer_sys::fuzz_target!(|text: &[u8]| {
     let at = |text: &str| text.parse().expect("a time");
     let window = TimeRange { start: at("2026-12-01T00:00:00Z"), end: at("2027-01-30T00:00:00Z") };
-    let mut budget = ParseBudget::for_response();
+    let mut budget = ParseBudget::for_provider_response();
     if let Ok(calendar) = Calendar::parse_within(text, &mut budget) {
         expand(&calendar, window, &Zone::UTC, &mut budget);
     }

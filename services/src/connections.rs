@@ -147,7 +147,7 @@ impl Connections {
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
         let new = NewConnection { integration: integration.id, user: Some(user.id), room: None, address };
-        let row = find_or_insert(&self.services, &mut tx, new).await?;
+        let (row, _) = find_or_insert(&self.services.ids, &mut tx, new).await?;
         may_activate(&row)?;
         let run = enqueue_activation(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;

@@ -8,11 +8,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "a tenant is found by its own id")]
 
-use domain::{Id, ids};
+use domain::{Id, access::Denied, ids};
 use entity::tenant::{Entity, Model};
 use sea_orm::{EntityTrait, QuerySelect, sea_query::LockType};
 
-use crate::{Error, Result, Services, Tx, keyed_semaphores::KeyedPermit};
+use crate::{Error, Result, Services, Tx, keyed_semaphores::KeyedPermit, keys, proof::Staff};
 
 /// Guard that serialises the transactions that lock the same tenant.
 pub(crate) type TenantLockGuard = KeyedPermit<Id<ids::Tenant>>;
@@ -24,10 +24,17 @@ impl Services {
         self.begin(tenant).await?.locked(turn).await
     }
 
-    /// [`Services::begin_as_staff`] with the tenant locked.
-    pub(crate) async fn begin_locked_as_staff(&self, tenant: Id<ids::Tenant>) -> Result<(Tx, Model)> {
+    /// [`Services::begin_as_staff`] with the tenant locked. Refuses a key that expired or was revoked meanwhile.
+    pub(crate) async fn begin_locked_as_staff(
+        &self,
+        by: &Staff,
+        tenant: Id<ids::Tenant>,
+    ) -> Result<(Tx, Model)> {
         let turn = self.turn(tenant).await;
-        self.begin_as_staff(tenant).await?.locked(turn).await
+        let (tx, row) = self.begin_as_staff(tenant).await?.locked(turn).await?;
+        let permissions = keys::current_permissions(tx.conn(), by.key(), tenant, tx.now()).await?;
+        permissions.ok_or(Denied::Unauthenticated)?;
+        Ok((tx, row))
     }
 
     async fn turn(&self, tenant: Id<ids::Tenant>) -> TenantLockGuard {

@@ -120,7 +120,7 @@ impl Tenants {
         wanted: TenantChange,
         if_version: Option<i64>,
     ) -> Result<Model> {
-        let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
+        let (mut tx, before) = self.services.begin_locked_as_staff(by, id).await?;
         if if_version.is_some_and(|version| version != before.version) {
             let message = "This tenant was changed in the meantime. Reload it, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
@@ -153,7 +153,7 @@ impl Tenants {
     /// Changes a tenant's plan. Integrations that the plan does not include are suspended immediately, and resumed once
     /// a plan includes them again.
     pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
-        let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
+        let (mut tx, before) = self.services.begin_locked_as_staff(by, id).await?;
         let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
         suspension::apply_feature_changes(&mut tx, &by.actor()).await?;
         tx.audit(
@@ -175,7 +175,7 @@ impl Tenants {
         feature: Feature,
         on: bool,
     ) -> Result<Model> {
-        let (mut tx, tenant) = self.services.begin_locked_as_staff(id).await?;
+        let (mut tx, tenant) = self.services.begin_locked_as_staff(by, id).await?;
         let plan = tenant.plan.require()?;
         if on && !includes(plan, feature) {
             let message = format!("The plan {plan} does not include this. Change the plan to PLUS first.");
@@ -220,7 +220,7 @@ impl Tenants {
     ) -> Result<Model> {
         require_return_urls_by(by)?;
         let urls = return_url::normalize_urls(&urls)?;
-        let (mut tx, before) = self.services.begin_locked_as_staff(id).await?;
+        let (mut tx, before) = self.services.begin_locked_as_staff(by, id).await?;
         let tenant = change(&tx, [(Column::ReturnUrls, Expr::value(json!(urls)))]).await?;
         tx.audit(
             &by.actor(),

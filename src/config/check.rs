@@ -48,7 +48,7 @@ impl Config {
         }
         if !self.allowed_hosts.iter().all(|host| is_canonical_host(host)) {
             return Err(Error::Impossible(
-                "allowed_hosts has host names and IP addresses in their usual form, without a scheme and without a port.",
+                "allowed_hosts takes host names and IP addresses in their usual form, without a scheme, brackets or a port.",
             ));
         }
         let is_loopback = match self.public_url.host() {

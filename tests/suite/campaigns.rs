@@ -1,4 +1,5 @@
-//! B12: campaigns, from the preview to the retry of what failed.
+//! B12: campaigns, from the preview to the retry of what failed; and the mailboxes that neither a campaign nor their
+//! user activates.
 
 use serde_json::{Value, json};
 
@@ -115,7 +116,32 @@ async fn the_mailbox_of_somebody_who_left_is_activated_by_nobody_until_it_is_a_u
     app.finish().await;
 }
 
+/// An administrator's exclusion is not the user's to end.
+async fn a_user_does_not_end_the_exclusion_of_their_calendar(app: TestApp) {
+    let org = app.with_tenant("Excluded", 4, 1).await;
+    let users = app.with_users(&org, 4).await;
+    app.connect(&org).await;
+    let address = org.people()[org.insider()];
+    let id = app.connections(&org).await[address]["id"].clone();
+    let vendor = app.vendor_for(&org.tenant);
+    vendor.mutate("excludeConnectedMailbox", "connectedMailbox { state }", json!({ "id": id })).await;
+    let user = app.user(&org.tenant, &users[org.insider()]).await;
+    let query = "mutation { activateMyCalendar { run { id } userErrors { code } } }";
+    let answer = user.query(query, json!({})).await;
+    assert_eq!(answer["activateMyCalendar"]["userErrors"][0]["code"], "MAILBOX_EXCLUDED", "{answer}");
+    let query = "mutation { connectOwnCalendar { url userErrors { code } } }";
+    let answer = user.query(query, json!({})).await;
+    assert_eq!(answer["connectOwnCalendar"]["userErrors"][0]["code"], "MAILBOX_EXCLUDED", "{answer}");
+    app.run_jobs().await;
+    assert_eq!(app.mailbox_state(&org, address).await, "EXCLUDED");
+    vendor.mutate("activateConnectedMailbox", "run { id }", json!({ "id": id })).await;
+    app.run_jobs().await;
+    assert_eq!(app.mailbox_state(&org, address).await, "ACTIVE");
+    app.finish().await;
+}
+
 both! {
     b12_a_campaign_has_a_preview_a_result_for_each_mailbox_and_a_retry_of_the_failed,
+    a_user_does_not_end_the_exclusion_of_their_calendar,
     the_mailbox_of_somebody_who_left_is_activated_by_nobody_until_it_is_a_users_again,
 }

@@ -1,7 +1,7 @@
 //! Two invitations in one browser, which has one cookie: a page acts for the tenant that it names or not at all.
 
 use demo::browser::{ACCEPTED_TERMS, Browser, Page};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::harness::{Org, TestApp, steps::at};
 
@@ -81,32 +81,7 @@ async fn credentials_that_are_entered_for_one_tenant_reach_no_other(app: TestApp
     app.finish().await;
 }
 
-/// An administrator's exclusion is not the user's to end.
-async fn a_user_does_not_end_the_exclusion_of_their_calendar(app: TestApp) {
-    let org = app.with_tenant("Excluded", 4, 1).await;
-    let users = app.with_users(&org, 4).await;
-    app.connect(&org).await;
-    let address = org.people()[org.insider()];
-    let id = app.connections(&org).await[address]["id"].clone();
-    let vendor = app.vendor_for(&org.tenant);
-    vendor.mutate("excludeConnectedMailbox", "connectedMailbox { state }", json!({ "id": id })).await;
-    let user = app.user(&org.tenant, &users[org.insider()]).await;
-    let query = "mutation { activateMyCalendar { run { id } userErrors { code } } }";
-    let answer = user.query(query, json!({})).await;
-    assert_eq!(answer["activateMyCalendar"]["userErrors"][0]["code"], "MAILBOX_EXCLUDED", "{answer}");
-    let query = "mutation { connectOwnCalendar { url userErrors { code } } }";
-    let answer = user.query(query, json!({})).await;
-    assert_eq!(answer["connectOwnCalendar"]["userErrors"][0]["code"], "MAILBOX_EXCLUDED", "{answer}");
-    app.run_jobs().await;
-    assert_eq!(app.mailbox_state(&org, address).await, "EXCLUDED");
-    vendor.mutate("activateConnectedMailbox", "run { id }", json!({ "id": id })).await;
-    app.run_jobs().await;
-    assert_eq!(app.mailbox_state(&org, address).await, "ACTIVE");
-    app.finish().await;
-}
-
 both! {
     a_page_of_one_invitation_gives_no_consent_to_another,
     credentials_that_are_entered_for_one_tenant_reach_no_other,
-    a_user_does_not_end_the_exclusion_of_their_calendar,
 }

@@ -142,7 +142,7 @@ fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
     let (row, state) = (&mailbox.connection, mailbox.state);
     let is_left_out = ConnectionState::LEFT_OUT.contains(&state) || connections::is_without_owner(row);
     if is_left_out {
-        count(at, state, integrations::parse_reason(row.reason.as_ref()));
+        record_item(at, state, integrations::parse_reason(row.reason.as_ref()));
     }
     is_left_out
 }
@@ -214,11 +214,11 @@ fn settle(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>)
         route,
         ..ConnectionChange::default()
     }));
-    count(at, state, reason);
+    record_item(at, state, reason);
 }
 
 /// Records the result in the campaign that counts it.
-fn count(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>) {
+fn record_item(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>) {
     let connection = at.memory.order.connection;
     if let Some(campaign) = at.memory.order.campaign {
         at.add_change(Change::Item(ItemResult { campaign, connection, result: state, reason }));

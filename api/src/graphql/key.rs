@@ -202,8 +202,9 @@ impl KeyMutation {
     }
 
     /// Creates a key with the same name, permissions and tenant as an existing one, which expires after
-    /// `overlapSeconds`. Until then both are valid, so that the back end can switch without interruption. The successor of
-    /// another key than the caller's own expires no later than the caller's own. Vendor staff only (`STAFF`).
+    /// `overlapSeconds`. Until then both are valid, so that the back end can switch without interruption. The new key
+    /// lives as long as the old one was meant to; if the old key is not the caller's own, the new one expires no later
+    /// than the caller's own. Vendor staff only (`STAFF`).
     async fn rotate_api_key(
         &self,
         ctx: &Context<'_>,

@@ -6,7 +6,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use services::{
     Anyone, Error, Refusal, Services,
-    connect::{ConnectChoices, ConsentFlow, EnteredCredentials, Progress, RedirectParams, provider_label},
+    connect::{
+        ConnectChoices, ConsentFlow, EnteredCredentials, NextPage, Progress, RedirectParams, provider_label,
+    },
     links::OpenedLink,
 };
 
@@ -168,14 +170,8 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
 }
 
 async fn ask(request: HttpRequest, services: web::Data<Services>, form: web::Form<PageForm>) -> HttpResponse {
-    let cookie = match cookie_of_page(&request, &services, &form.session).await {
-        Ok(cookie) => cookie,
-        Err(error) => return layout::error_page(&error),
-    };
-    match services.connect().redirect_to_consent(Anyone, &cookie).await {
-        Ok(next) => onward(&services, next, None),
-        Err(error) => layout::error_page(&error),
-    }
+    let act = async |cookie: &str| services.connect().redirect_to_consent(Anyone, cookie).await;
+    submit(&request, &services, &form.session, act).await
 }
 
 async fn consented(
@@ -262,18 +258,12 @@ async fn typed(
     form: web::Form<TypedForm>,
 ) -> HttpResponse {
     let TypedForm { server, user, password, service_account, session } = form.into_inner();
-    let cookie = match cookie_of_page(&request, &services, &session).await {
-        Ok(cookie) => cookie,
-        Err(error) => return layout::error_page(&error),
-    };
     // A key says by itself whose it is.
     let service_account =
         service_account.filter(|address| !address.trim().is_empty() && password.trim().is_empty());
     let typed = EnteredCredentials { server, user, password: password.into(), service_account };
-    match services.connect().submit_credentials(Anyone, &cookie, typed).await {
-        Ok(next) => onward(&services, next, None),
-        Err(error) => layout::error_page(&error),
-    }
+    let act = async |cookie: &str| services.connect().submit_credentials(Anyone, cookie, typed).await;
+    submit(&request, &services, &session, act).await
 }
 
 async fn progress(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
@@ -331,14 +321,8 @@ async fn authorise(
     services: web::Data<Services>,
     form: web::Form<PageForm>,
 ) -> HttpResponse {
-    let cookie = match cookie_of_page(&request, &services, &form.session).await {
-        Ok(cookie) => cookie,
-        Err(error) => return layout::error_page(&error),
-    };
-    match services.connect().authorise(Anyone, &cookie).await {
-        Ok(next) => onward(&services, next, None),
-        Err(error) => layout::error_page(&error),
-    }
+    let act = async |cookie: &str| services.connect().authorise(Anyone, cookie).await;
+    submit(&request, &services, &form.session, act).await
 }
 
 async fn decline(
@@ -346,14 +330,8 @@ async fn decline(
     services: web::Data<Services>,
     form: web::Form<PageForm>,
 ) -> HttpResponse {
-    let cookie = match cookie_of_page(&request, &services, &form.session).await {
-        Ok(cookie) => cookie,
-        Err(error) => return layout::error_page(&error),
-    };
-    match services.connect().decline(Anyone, &cookie).await {
-        Ok(next) => onward(&services, next, None),
-        Err(error) => layout::error_page(&error),
-    }
+    let act = async |cookie: &str| services.connect().decline(Anyone, cookie).await;
+    submit(&request, &services, &form.session, act).await
 }
 
 /// Names the session of a page in its form.
@@ -368,18 +346,26 @@ struct PageForm {
     session: String,
 }
 
-/// Secret of the session cookie; refuses forms of other sites, and of pages that belong to another session.
-async fn cookie_of_page(
+/// Acts on a form for the session of the cookie and sends the browser on. Refuses forms of other sites, and of pages
+/// that belong to another session.
+async fn submit(
     request: &HttpRequest,
     services: &Services,
     session: &str,
-) -> services::Result<String> {
+    act: impl AsyncFnOnce(&str) -> services::Result<NextPage>,
+) -> HttpResponse {
     if !is_own_form(request, services) {
-        return Err(foreign_form_error());
+        return layout::error_page(&foreign_form_error());
     }
     let cookie = cookie(request, services);
-    services.connect().require_page_of(Anyone, &cookie, session).await?;
-    Ok(cookie)
+    let next = match services.connect().require_page_of(Anyone, &cookie, session).await {
+        Ok(()) => act(&cookie).await,
+        Err(error) => Err(error),
+    };
+    match next {
+        Ok(next) => onward(services, next, None),
+        Err(error) => layout::error_page(&error),
+    }
 }
 
 pub(super) fn foreign_form_error() -> Error {

@@ -15,7 +15,9 @@ const OLGA: &str = "olga@corp.test";
 fn ada(privileges: &str) -> Reply {
     let principal = "<resourcetype><principal/><collection/></resourcetype>";
     let calendar = format!("<resourcetype><collection/><C:calendar/></resourcetype>{privileges}");
-    multistatus(&(response("/ada%40corp.test/", principal) + &response("/ada%40corp.test/work/", &calendar)))
+    multistatus(
+        &(response("/ada%40corp.test/", principal) + &response("/ada%40corp.test/office/", &calendar)),
+    )
 }
 
 #[tokio::test]
@@ -23,7 +25,7 @@ async fn a_calendar_that_tells_no_more_than_busy_times_is_asked_for_them() {
     let closed =
         "<current-user-privilege-set><privilege><C:read-free-busy/></privilege></current-user-privilege-set>";
     let told = |body: &str| (200, Vec::new(), format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n"));
-    let asked = format!("REPORT /ada@corp.test/work/ {BASIC} 1");
+    let asked = format!("REPORT /ada@corp.test/office/ {BASIC} 1");
     let by_the_standard = "BEGIN:VFREEBUSY\nDTSTART:20261204T000000Z\nDTEND:20261207T000000Z\n\
         FREEBUSY:20261204T230000Z/PT2H,20261205T010000Z/PT1H\nFREEBUSY;FBTYPE=BUSY-TENTATIVE:20261205T090000Z/PT1H\nEND:VFREEBUSY";
     let one_by_one = "BEGIN:VFREEBUSY\nDTSTART:20261204T230000Z\nDTEND:20261205T020000Z\nFBTYPE:BUSY\nEND:VFREEBUSY\n\

@@ -52,7 +52,7 @@ async fn a_search_that_is_refused_in_one_way_is_asked_in_another() {
 #[tokio::test]
 async fn somebody_whom_no_list_shows_is_found_by_address_and_a_server_that_answers_everybody_is_not_believed()
 {
-    let setup = Setup::serve(nodes([("/c/ada/work/", calendar(""))]), |ask| {
+    let setup = Setup::serve(nodes([("/c/ada/office/", calendar(""))]), |ask| {
         let is_search = ask.path == "/p/" && ask.method == "REPORT";
         match is_search && ask.body.contains("<D:match>ada@corp.test") {
             true => Some(everybody()),
@@ -64,7 +64,7 @@ async fn somebody_whom_no_list_shows_is_found_by_address_and_a_server_that_answe
     assert_eq!(caldav.mailbox(&session, "ada@corp.test").await.unwrap().id, "/p/ada/");
     let error = caldav.mailbox(&session, "bo@corp.test").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoMailbox);
-    let setup = Setup::serve(nodes([("/c/ada/work/", calendar(""))]), |ask| {
+    let setup = Setup::serve(nodes([("/c/ada/office/", calendar(""))]), |ask| {
         if ask.path == "/p/" && ask.method == "REPORT" { Some(everybody()) } else { unlisted(ask) }
     });
     let error = crate::caldav_script::caldav().mailbox(&setup.session(), "bo@corp.test").await.unwrap_err();

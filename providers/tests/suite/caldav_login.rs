@@ -21,7 +21,7 @@ fn challenge(values: &[&str]) -> Reply {
 }
 
 fn ada() -> crate::caldav_setup::Nodes {
-    nodes([("/c/ada/work/", calendar(""))])
+    nodes([("/c/ada/office/", calendar(""))])
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn an_odd_answer_about_a_mailbox_passes_and_only_the_server_itself_is_no_c
         ("the root", "/"),
         ("the principal", "/p/ada/"),
         ("the home", "/c/ada/"),
-        ("the calendar", "/c/ada/work/"),
+        ("the calendar", "/c/ada/office/"),
     ] {
         let setup = Setup::serve(ada(), move |ask| (ask.path == path && ask.method != "OPTIONS").then(html));
         let error = caldav().busy(&setup.session(), &[ADA.to_owned()], saturday()).await;

@@ -112,10 +112,10 @@ async fn a_calendar_of_another_owner_in_somebodys_own_home_is_not_theirs() {
             ("/c/ada/a-of-bo/", calendar(&owner("/p/bo/"))),
             ("/c/ada/b-of-bo/", format!("{shared}{}{invite}", owner("/p/ada/"))),
             ("/c/ada/c-of-somebody/", format!("{shared}{}", owner("/p/ada/"))),
-            ("/c/ada/work/", calendar("")),
+            ("/c/ada/office/", calendar("")),
             ("/c/ada/a-of-bo/1.ics", event("bos", 9, "")),
             ("/c/ada/c-of-somebody/1.ics", event("somebodys", 10, "")),
-            ("/c/ada/work/1.ics", event("adas", 11, "")),
+            ("/c/ada/office/1.ics", event("adas", 11, "")),
         ]),
         nothing,
     );
@@ -125,7 +125,7 @@ async fn a_calendar_of_another_owner_in_somebodys_own_home_is_not_theirs() {
     assert_eq!(
         shown,
         [
-            ("/c/ada/work/", CalendarKind::Default, true),
+            ("/c/ada/office/", CalendarKind::Default, true),
             ("/c/ada/a-of-bo/", CalendarKind::Shared, false),
             ("/c/ada/b-of-bo/", CalendarKind::Shared, false),
             ("/c/ada/c-of-somebody/", CalendarKind::Shared, false),
@@ -135,7 +135,7 @@ async fn a_calendar_of_another_owner_in_somebodys_own_home_is_not_theirs() {
     assert_eq!(events.iter().map(|event| event.uid.as_str()).collect::<Vec<_>>(), ["adas"]);
     let of_bo = caldav.events_of(&session, ADA, "/c/ada/a-of-bo/", saturday(), None).await.unwrap().items;
     assert_eq!(of_bo[0].uid, "bos", "an administrator may let it count");
-    let error = caldav.events_of(&session, ADA, "/c/bo/work/", saturday(), None).await.unwrap_err();
+    let error = caldav.events_of(&session, ADA, "/c/bo/office/", saturday(), None).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Gone);
 }
 
@@ -159,16 +159,20 @@ async fn a_home_that_everybody_shares_proves_nothing_without_owners() {
 async fn homes_are_found_wherever_they_are() {
     let several = principal("Ada", &[ADA], &["/c/none/", "/c/empty/", "/c/ada/"]);
     for (name, more, expected) in [
-        ("several homes", vec![("/p/ada/", several.clone()), ("/c/ada/work/", calendar(""))], "/c/ada/work/"),
+        (
+            "several homes",
+            vec![("/p/ada/", several.clone()), ("/c/ada/office/", calendar(""))],
+            "/c/ada/office/",
+        ),
         ("no home", vec![("/p/ada/", principal("Ada", &[ADA], &[]))], "NO_CALENDAR_VISIBLE"),
         ("an empty home", vec![], "NO_CALENDAR_VISIBLE"),
         (
             "one level deeper",
             vec![
                 ("/c/ada/calendars/", "<resourcetype><collection/></resourcetype>".to_owned()),
-                ("/c/ada/calendars/work/", calendar("")),
+                ("/c/ada/calendars/office/", calendar("")),
             ],
-            "/c/ada/calendars/work/",
+            "/c/ada/calendars/office/",
         ),
         (
             "only tasks",
@@ -276,10 +280,10 @@ async fn busy_is_the_union_of_the_owners_calendars_that_take_time() {
         ("/c/ada/contact_birthdays/", calendar(rights(false))),
         ("/c/ada/personal/", calendar(rights(true))),
         ("/c/ada/rota/", calendar(transparent)),
-        ("/c/ada/work/", calendar(opaque)),
+        ("/c/ada/office/", calendar(opaque)),
         ("/c/ada/personal/1.ics", event("one", 8, "")),
         ("/c/ada/personal/2.ics", event("declined", 14, declined)),
-        ("/c/ada/work/1.ics", event("two", 10, "")),
+        ("/c/ada/office/1.ics", event("two", 10, "")),
         ("/c/ada/rota/1.ics", event("rota", 12, "")),
     ]);
     let (caldav, session) = (caldav(), setup.session());
@@ -294,12 +298,12 @@ async fn busy_is_the_union_of_the_owners_calendars_that_take_time() {
     assert_eq!(events.iter().filter(|event| event.busy == Some(BusyKind::Busy)).count(), 2);
     let first = caldav.changes(&session, ADA, saturday(), None).await.unwrap();
     assert_eq!(first.changed.len(), 3);
-    setup.nodes().insert("/c/ada/work/2.ics".to_owned(), event("three", 16, ""));
+    setup.nodes().insert("/c/ada/office/2.ics".to_owned(), event("three", 16, ""));
     setup.nodes().remove("/c/ada/personal/1.ics");
     let next = caldav.changes(&session, ADA, saturday(), Some(&first.cursor)).await.unwrap();
     assert_eq!(next.changed.iter().map(|event| event.uid.as_str()).collect::<Vec<_>>(), ["three"]);
     assert!(next.gone.contains(&"/c/ada/personal/1.ics".to_owned()), "{:?}", next.gone);
-    let found = caldav.event(&session, ADA, "/c/ada/work/2.ics").await.unwrap().unwrap();
+    let found = caldav.event(&session, ADA, "/c/ada/office/2.ics").await.unwrap().unwrap();
     assert_eq!(found.uid, "three");
     let listed = caldav.calendars(&session, ADA).await.unwrap();
     let shown: Vec<_> = listed.iter().map(|one| (one.id.as_str(), one.kind, one.counts)).collect();
@@ -307,7 +311,7 @@ async fn busy_is_the_union_of_the_owners_calendars_that_take_time() {
         shown,
         [
             ("/c/ada/personal/", CalendarKind::Default, true),
-            ("/c/ada/work/", CalendarKind::Secondary, true),
+            ("/c/ada/office/", CalendarKind::Secondary, true),
             ("/c/ada/rota/", CalendarKind::Secondary, false),
             ("/c/ada/contact_birthdays/", CalendarKind::Generated, true),
         ]
@@ -319,7 +323,7 @@ async fn a_calendar_that_comes_or_goes_begins_the_changes_anew() {
     let setup = home(&[("/c/ada/personal/", calendar(""))]);
     let (connector, session) = (caldav(), setup.session());
     let first = connector.changes(&session, ADA, saturday(), None).await.unwrap();
-    setup.nodes().insert("/c/ada/work/".to_owned(), calendar(""));
+    setup.nodes().insert("/c/ada/office/".to_owned(), calendar(""));
     // Another process has not seen the mailbox yet.
     let error = caldav().changes(&session, ADA, saturday(), Some(&first.cursor)).await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::Gone, Remedy::Resync));

@@ -14,14 +14,14 @@ use crate::{
 };
 
 const ADA: &str = "ada@corp.test";
-const WORK: &str = "/c/ada/work/";
+const WORK: &str = "/c/ada/office/";
 
 /// Ada's calendar with a good event at eight and a bad one at ten.
 fn two(bad: &str) -> Nodes {
     nodes([
-        ("/c/ada/work/", calendar("")),
-        ("/c/ada/work/good.ics", event("good", 8, "")),
-        ("/c/ada/work/bad.ics", bad.to_owned()),
+        ("/c/ada/office/", calendar("")),
+        ("/c/ada/office/good.ics", event("good", 8, "")),
+        ("/c/ada/office/bad.ics", bad.to_owned()),
     ])
 }
 
@@ -138,7 +138,7 @@ async fn the_server_is_asked_when_an_unreadable_event_is() {
     let page = read(&setup).await.unwrap();
     assert_eq!(hours(&page), ["08:00-09:00", "10:00-11:00"]);
     let bad = page.items.iter().find(|event| event.title.is_none()).unwrap();
-    assert!(bad.private && bad.busy.is_some() && bad.series.as_deref() == Some("/c/ada/work/bad.ics"));
+    assert!(bad.private && bad.busy.is_some() && bad.series.as_deref() == Some("/c/ada/office/bad.ics"));
     let marks: Vec<_> = page.unreadable.iter().map(|one| (one.reason, one.blocks)).collect();
     assert_eq!(marks, [(UnreadableReason::Malformed, true)]);
     let found = caldav().event(&setup.session(), ADA, &bad.id).await.unwrap().unwrap();
@@ -238,14 +238,14 @@ async fn large_events_are_read_in_smaller_groups() {
     let attachment = |kilobytes: usize| {
         format!("ATTACH;ENCODING=BASE64;VALUE=BINARY:{}\r\n", "QUJD".repeat(kilobytes * 256))
     };
-    let mut all = nodes([("/c/ada/work/", calendar(""))]);
+    let mut all = nodes([("/c/ada/office/", calendar(""))]);
     for hour in 8..14 {
         all.insert(format!("{WORK}{hour}.ics"), event(&hour.to_string(), hour, &attachment(3_500)));
     }
     let setup = Setup::serve(all, |_| None);
     let page = read(&setup).await.unwrap();
     assert_eq!(page.items.len(), 6, "{:?}", page.unreadable);
-    let mut all = nodes([("/c/ada/work/", calendar(""))]);
+    let mut all = nodes([("/c/ada/office/", calendar(""))]);
     all.insert(format!("{WORK}5.ics"), event("five", 5, &attachment(5 * 1024)));
     let page = read(&Setup::serve(all, |_| None)).await.unwrap();
     assert_eq!(hours(&page), ["05:00-06:00"], "{:?}", page.unreadable);
@@ -321,7 +321,7 @@ async fn a_member_that_no_query_lists_is_marked_and_one_that_can_be_fetched_is_r
                 assert_eq!(marks, [], "{name} {by_sync}");
             } else {
                 assert_eq!(hours(&page), ["08:00-09:00"], "{name} {by_sync}");
-                assert_eq!(marks, [("/c/ada/work/bad.ics", false)], "{name} {by_sync}");
+                assert_eq!(marks, [("/c/ada/office/bad.ics", false)], "{name} {by_sync}");
             }
         }
     }
@@ -362,5 +362,5 @@ async fn a_member_that_sync_lists_and_nobody_hands_out_is_marked_and_the_rest_is
     assert_eq!(next.changed.iter().map(|event| event.uid.as_str()).collect::<Vec<_>>(), ["good"]);
     let marks: Vec<_> =
         next.unreadable.iter().map(|one| (one.uid.as_str(), one.reason, one.blocks)).collect();
-    assert_eq!(marks, [("/c/ada/work/bad.ics", UnreadableReason::NotDelivered, false)]);
+    assert_eq!(marks, [("/c/ada/office/bad.ics", UnreadableReason::NotDelivered, false)]);
 }

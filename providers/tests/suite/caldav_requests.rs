@@ -26,7 +26,9 @@ fn ada(privileges: &str) -> Reply {
         r#"<resourcetype><collection/><C:calendar/></resourcetype><C:supported-calendar-component-set><C:comp name="VEVENT"/></C:supported-calendar-component-set>{privileges}"#
     );
     let principal = "<resourcetype><principal/><collection/></resourcetype><displayname>Ada</displayname>";
-    multistatus(&(response("/ada%40corp.test/", principal) + &response("/ada%40corp.test/work/", &calendar)))
+    multistatus(
+        &(response("/ada%40corp.test/", principal) + &response("/ada%40corp.test/office/", &calendar)),
+    )
 }
 
 fn stored(title: &str, etag: &str) -> Reply {
@@ -57,7 +59,7 @@ fn event() -> NewEvent {
     }
 }
 
-const EVENT: &str = "/ada@corp.test/work/muster-k.ics";
+const EVENT: &str = "/ada@corp.test/office/muster-k.ics";
 
 #[tokio::test]
 async fn a_redirect_within_the_server_keeps_method_and_body_and_one_to_elsewhere_is_not_followed() {
@@ -93,7 +95,7 @@ async fn an_event_is_searched_by_address_and_uid_before_it_is_written() {
         script.heard()[1..],
         [
             format!("GET {EVENT} {BASIC}"),
-            format!("REPORT /ada@corp.test/work/ {BASIC} 1"),
+            format!("REPORT /ada@corp.test/office/ {BASIC} 1"),
             format!("PUT {EVENT} {BASIC} *"),
         ]
     );
@@ -194,7 +196,7 @@ async fn too_many_matches_are_asked_for_in_halves() {
             "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:{day}\nDTSTART:202612{day:02}T090000Z\nDURATION:PT1H\nEND:VEVENT\nEND:VCALENDAR"
         );
         response(
-            &format!("/ada%40corp.test/work/{day}.ics"),
+            &format!("/ada%40corp.test/office/{day}.ics"),
             &format!("<getetag>1</getetag><C:calendar-data>{text}</C:calendar-data>"),
         )
     };

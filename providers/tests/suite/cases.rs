@@ -168,11 +168,11 @@ fn december() -> TimeRange {
 
 /// A member as the file describes it, among good ones. Its addresses are the store's.
 fn among_good(name: &str) -> Contents {
-    let answer = response(name).replace("/ada/work/a.ics", "/calendars/ada/work/a.ics");
+    let answer = response(name).replace("/ada/office/a.ics", "/calendars/ada/office/a.ics");
     let (head, tail) = answer.split_once("</d:response>").unwrap();
     let good = good();
     let good = format!(
-        r#"<d:response><d:href>/calendars/ada/work/{}</d:href><d:propstat><d:prop><d:getetag>"1"</d:getetag><c:calendar-data>{}</c:calendar-data></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"#,
+        r#"<d:response><d:href>/calendars/ada/office/{}</d:href><d:propstat><d:prop><d:getetag>"1"</d:getetag><c:calendar-data>{}</c:calendar-data></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"#,
         good.0,
         String::from_utf8(good.1).unwrap()
     );

@@ -1,5 +1,7 @@
 //! Writes integrations, their service mailboxes, rooms and connections.
 
+use std::collections::BTreeSet;
+
 use domain::{
     Id, Reason, Route, TimeRange, ids,
     provider::Capabilities,
@@ -14,7 +16,7 @@ use sea_orm::{
 };
 
 use super::{Writer, reason_to_json};
-use crate::{Result, events::topic};
+use crate::{Result, connections, events::topic};
 
 /// A change of an integration; fields that are `None` leave the stored value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -179,7 +181,24 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Creates the connections to mailboxes that were found. A mailbox whose user left gets its new owner.
     pub(super) async fn insert_connections(&mut self, found: Vec<NewConnection>) -> Result<()> {
+        use entity::connection::{Column, of};
+        let integrations: BTreeSet<_> = found.iter().map(|new| new.integration).collect();
+        let without_owner = of(self.tenant)
+            .filter(Column::IntegrationId.is_in(integrations))
+            .filter(connections::has_owner().not())
+            .all(self.txn)
+            .await?;
+        for row in without_owner {
+            let owner = |new: &&NewConnection| {
+                new.integration == row.integration_id && new.address.to_lowercase() == row.address
+            };
+            if let Some(new) = found.iter().find(owner) {
+                connections::take_over(self.txn, &row, new, self.at).await?;
+                self.add_event(topic::CONNECTION, row.id);
+            }
+        }
         let rows: Vec<_> = found.into_iter().map(|new| self.pending(new)).collect();
         for rows in rows.chunks(200) {
             entity::connection::Entity::insert_many(rows.to_vec())

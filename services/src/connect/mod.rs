@@ -145,7 +145,7 @@ impl Connect {
         })
     }
 
-    /// Refuses a form of a page that belongs to another session than the browser's cookie, with
+    /// Refuses the form of a page that belongs to a session other than that of the browser's cookie, with
     /// `PAGE_OF_ANOTHER_SESSION`. A browser has one cookie: once a second invitation has been opened, a page of the
     /// first one names one tenant and would act for the other.
     pub async fn require_page_of(&self, _by: Anyone, cookie: &str, session: &str) -> Result<()> {

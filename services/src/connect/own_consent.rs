@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Error, Result, Tx,
     audit::AuditFacts,
-    authority, integrations, messages,
+    authority, connections, integrations, messages,
     proof::{Anyone, Own},
     suspension,
 };
@@ -62,9 +62,8 @@ impl Connect {
             let message = messages::calendar_address_missing();
             return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
         }
-        let integration = crate::connections::oldest_usable_integration(&tx)
-            .await?
-            .filter(|row| self.takes_own_consent(row));
+        let integration =
+            connections::oldest_usable_integration(&tx).await?.filter(|row| self.takes_own_consent(row));
         let integration = integration.ok_or_else(|| {
             let message = messages::no_personal_consent();
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
@@ -73,7 +72,7 @@ impl Connect {
             .filter(entity::connection::Column::IntegrationId.eq(integration.id))
             .filter(entity::connection::Column::UserId.eq(user));
         if let Some(mailbox) = mailbox.one(tx.conn()).await? {
-            crate::connections::require_not_excluded(&mailbox)?;
+            connections::require_not_excluded(&mailbox)?;
         }
         let (secret, _) =
             self.open_session(&tx, ConnectPurpose::Own, integration.id, None, Some(row.id)).await?;
@@ -214,12 +213,12 @@ impl Connect {
             room: None,
             address,
         };
-        let connection = crate::connections::find_or_insert(&self.services, &mut tx, new).await?;
-        crate::connections::require_not_excluded(&connection)?;
+        let (connection, _) = connections::find_or_insert(&self.services.ids, &mut tx, new).await?;
+        connections::require_not_excluded(&connection)?;
         let mut change = entity::connection::ActiveModel::from(connection.clone());
         change.route = Set(domain::Route::Own.into());
         change.update(tx.conn()).await?;
-        crate::connections::enqueue_activation(&mut tx, &connection, &actor).await?;
+        connections::enqueue_activation(&mut tx, &connection, &actor).await?;
         tx.commit().await?;
         let landed = self.landing(integration, IntegrationState::Active, None).await?;
         Ok(landed.map_or(NextPage::Progress, NextPage::Land))

@@ -4,16 +4,13 @@ use domain::{
     Id, Ids, Reason, ids,
     state::{ConnectionState, IntegrationState, Lane},
 };
-use entity::{
-    connection::{self, ActiveModel},
-    tenant_user,
-};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use entity::{connection, tenant_user};
+use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QueryOrder, sea_query::Expr};
 
 use crate::{
     Result, Tx,
-    change::{NewConnection, pending_connection, reason_to_json},
-    connections::{is_without_owner, take_over},
+    change::{NewConnection, reason_to_json},
+    connections::find_or_insert,
     events::topic,
     messages,
     run_inputs::{Activate, RunInput},
@@ -23,7 +20,7 @@ use crate::{
 /// a calendar address.
 ///
 /// The oldest integration is used because it is not known beforehand which integration contains the mailbox. A mailbox
-/// that is already connected, by a campaign or by the user, is left unchanged.
+/// that already has an owner, or that an administrator excluded, is not activated.
 pub(crate) async fn connect_to_usable_integration(
     ids: &Ids,
     tx: &mut Tx,
@@ -40,41 +37,14 @@ pub(crate) async fn connect_to_usable_integration(
         .one(tx.conn())
         .await?;
     let Some(integration) = integration else { return Ok(()) };
-    let Some(connection) = pending(ids, tx, user, integration.id, address).await? else { return Ok(()) };
-    let order = RunInput::Activate(Activate { connection, campaign: None });
-    let asked_by = user.id.to_string();
-    tx.enqueue(order, &asked_by, Lane::Interactive).await?;
-    tx.add_event(topic::CONNECTION, connection);
-    Ok(())
-}
-
-/// Creates the row of the mailbox's connection, or reuses one that is no longer in use. `None` if the connection is in
-/// use.
-async fn pending(
-    ids: &Ids,
-    tx: &mut Tx,
-    user: &tenant_user::Model,
-    integration: Id<ids::Integration>,
-    address: &str,
-) -> Result<Option<Id<ids::Connection>>> {
-    use connection::Column;
-    let present = connection::of(tx.tenant())
-        .filter(Column::IntegrationId.eq(integration))
-        .filter(Column::Address.eq(address))
-        .one(tx.conn())
-        .await?;
-    let new = NewConnection { integration, user: Some(user.id), room: None, address: address.to_owned() };
-    let Some(present) = present else {
-        let row = pending_connection(ids.make(), tx.tenant(), new, tx.now());
-        let id = row.id;
-        connection::Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
-        return Ok(Some(id));
-    };
-    if !is_without_owner(&present) {
-        return Ok(None);
+    let (integration, address) = (integration.id, address.clone());
+    let new = NewConnection { integration, user: Some(user.id), room: None, address };
+    let (connection, is_new) = find_or_insert(ids, tx, new).await?;
+    if is_new && connection.state != ConnectionState::Excluded {
+        let activate = RunInput::Activate(Activate { connection: connection.id, campaign: None });
+        tx.enqueue(activate, &user.id.to_string(), Lane::Interactive).await?;
     }
-    let taken = take_over(tx, &present, &new).await?;
-    Ok((taken.state != ConnectionState::Excluded).then_some(taken.id))
+    Ok(())
 }
 
 /// Disconnects the user's mailboxes, removes the user's own consents to them, and cancels their runs.

@@ -28,5 +28,6 @@ macro_rules! on_both_stores {
 mod availability;
 mod copies;
 mod create;
+mod left_out;
 mod revise;
 mod room_rules;

@@ -239,10 +239,10 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Invites an IT administrator to connect the organisation's calendar system. The administrator needs no account in
-    /// the product that uses Muster. Needs `USER_CREATE` and every permission of the assigned roles; any role other than
-    /// Calendar Connector also needs `ROLE_EDIT`. The invitation becomes invalid before it expires if its sender loses
-    /// `USER_CREATE` or the invited user loses the permission to connect.
+    /// Invites an IT administrator to connect the organisation's calendar system. The administrator needs no account
+    /// in the product that uses Muster. Needs `USER_CREATE` and every permission of the assigned roles; any role other
+    /// than Calendar Connector also needs `ROLE_EDIT`. The invitation becomes invalid before it expires if its sender
+    /// loses `USER_CREATE` or the invited user loses the permission to connect.
     async fn invite_administrator(
         &self,
         ctx: &Context<'_>,

@@ -59,8 +59,8 @@ impl OpenIdIssuer {
         words.filter_map(|word| openid::SigningAlgorithm::parse(word.as_str()?)).map(Into::into).collect()
     }
 
-    /// Which of the issuer's tokens the API accepts as bearer tokens; null if a newer server version stored a value unknown
-    /// to this one.
+    /// Which of the issuer's tokens the API accepts as bearer tokens; null if a newer server version stored a value
+    /// unknown to this one.
     async fn accepts(&self) -> Option<IssuerTokens> {
         self.0.accepts.known().map(IssuerTokens::from)
     }

@@ -15,7 +15,7 @@ async fn booked(more: &[(&'static str, String)]) -> (Setup, providers::Event) {
         ("/p/room-atlas/", principal("Atlas", &["atlas@corp.test"], &["/c/atlas/"])),
         ("/c/atlas/", "<resourcetype><collection/></resourcetype>".to_owned()),
         ("/c/atlas/calendar/", calendar("")),
-        ("/c/ada/work/", calendar("")),
+        ("/c/ada/office/", calendar("")),
     ];
     all.extend(more.iter().cloned());
     let setup = home(&all);

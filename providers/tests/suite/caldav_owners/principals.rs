@@ -18,7 +18,7 @@ async fn published_addresses_come_first_and_a_guess_that_is_refused_means_nothin
     let elsewhere = [
         // Found in the list, although the guessed path is refused in any way.
         ("/p/ada/", principal("Ada", &["other@corp.test", ADA], &["/c/ada/"])),
-        ("/c/ada/work/", calendar("")),
+        ("/c/ada/office/", calendar("")),
     ];
     for refusal in [
         plain(403),
@@ -59,7 +59,7 @@ async fn a_guess_that_answers_a_canonical_principal_counts_when_that_publishes_t
     let hidden = |addresses: &'static [&'static str]| {
         let ada = principal("Ada", addresses, &["/c/ada/"]);
         Setup::serve(
-            nodes([("/c/ada/work/", calendar(""))])
+            nodes([("/c/ada/office/", calendar(""))])
                 .into_iter()
                 .filter(|(path, _)| path != "/p/ada/")
                 .collect(),
@@ -76,7 +76,8 @@ async fn a_guess_that_answers_a_canonical_principal_counts_when_that_publishes_t
 #[tokio::test]
 async fn the_account_is_known_by_what_it_publishes() {
     let own = principal("Service", &["Calendar-Service@corp.test", "svc@else.test"], &["/c/svc/"]);
-    let setup = home(&[("/p/svc/", own), ("/c/svc/default/", calendar("")), ("/c/ada/work/", calendar(""))]);
+    let setup =
+        home(&[("/p/svc/", own), ("/c/svc/default/", calendar("")), ("/c/ada/office/", calendar(""))]);
     for address in ["calendar-service@corp.test", "svc@else.test", "svc@corp.test"] {
         let found = mailbox(&setup, address).await.unwrap();
         assert_eq!((found.id.as_str(), found.kind), ("/p/svc/", MailboxKind::Shared), "{address}");

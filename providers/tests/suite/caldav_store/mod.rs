@@ -214,11 +214,11 @@ fn calendar(contents: &Contents) -> String {
          <current-user-privilege-set><privilege><read/></privilege><privilege><write/></privilege></current-user-privilege-set>",
         owner("ada")
     );
-    response("/calendars/ada/work/", &props)
+    response("/calendars/ada/office/", &props)
 }
 
 fn member<'a>(path: &str, contents: &'a Contents) -> Option<&'a [u8]> {
-    let name = path.strip_prefix("/calendars/ada/work/")?;
+    let name = path.strip_prefix("/calendars/ada/office/")?;
     contents.members.iter().find(|(known, _)| known == name).map(|(_, bytes)| bytes.as_slice())
 }
 
@@ -227,11 +227,11 @@ fn members(contents: &Contents, report: &str) -> Vec<u8> {
     let named = report.contains("calendar-multiget");
     let mut all = Vec::new();
     for (name, bytes) in &contents.members {
-        if named && !report.contains(&format!("/work/{name}<")) {
+        if named && !report.contains(&format!("/office/{name}<")) {
             continue;
         }
         let head = format!(
-            "<response><href>/calendars/ada/work/{name}</href><propstat><prop><getetag>\"1\"</getetag>"
+            "<response><href>/calendars/ada/office/{name}</href><propstat><prop><getetag>\"1\"</getetag>"
         );
         all.extend_from_slice(head.as_bytes());
         if report.contains("calendar-data") {

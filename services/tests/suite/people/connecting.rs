@@ -38,7 +38,7 @@ on_both!(
     s4_18_only_an_administrator_names_a_service_mailbox,
     a_place_that_is_no_longer_allowed_is_not_landed_at,
     another_calendar_address_ends_the_users_own_consent,
-    the_link_for_an_own_calendar_ends_with_all_the_users_tokens,
+    the_link_for_an_own_calendar_ends_with_the_users_tokens_and_with_an_issuer,
     whoever_is_removed_is_removed_from_the_connect_page_too,
     a_typed_name_is_nobody_in_the_audit,
     a_mailbox_is_an_address_without_anything_invisible,
@@ -267,7 +267,7 @@ async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
     assert!(grants.open_session(&h.services, &row, None).await.is_ok(), "the organisation's consent stays");
 }
 
-async fn the_link_for_an_own_calendar_ends_with_all_the_users_tokens(h: Harness) {
+async fn the_link_for_an_own_calendar_ends_with_the_users_tokens_and_with_an_issuer(h: Harness) {
     let tenant = h.tenant("acme").await;
     adopted(&h, tenant, "org").await;
     let by = h.vendor(tenant).await;
@@ -284,9 +284,15 @@ async fn the_link_for_an_own_calendar_ends_with_all_the_users_tokens(h: Harness)
     assert_eq!(connect.own_consent_invitation(Anyone, secret).await.unwrap().address, "anna@acme.example");
     access.revoke(&whose, None).await.unwrap();
     assert_eq!(refused(connect.own_consent_invitation(Anyone, secret).await), "SESSION_OVER");
-    h.services.users().delete(&by.allow().unwrap(), anna).await.unwrap();
     let late = connect.begin_own_consent(&own).await;
     assert!(matches!(late, Err(Error::Denied(Denied::Unauthenticated))), "{late:?}");
+
+    let own = h.bearer(tenant, anna).await.allow_own().unwrap();
+    let url = connect.begin_own_consent(&own).await.unwrap();
+    let issuer = crate::people::identities::issuer(&h, tenant).await;
+    h.services.issuers().delete(&by.allow().unwrap(), issuer).await.unwrap();
+    let secret = url.rsplit_once('/').unwrap().1;
+    assert_eq!(refused(connect.own_consent_invitation(Anyone, secret).await), "SESSION_OVER");
 }
 
 async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    AnyId, Id, Permission, StandardRole, ids,
+    AnyId, Id, Permission, StandardRole,
+    access::Denied,
+    ids,
     state::{Feature, Plan},
 };
 use services::{
-    Anyone, Change, PageArgs,
+    Anyone, Change, Error, PageArgs,
     change::TenantLocale,
     keys::NewKey,
     roles::role_permissions,
@@ -26,6 +28,7 @@ on_both!(
     s3_2_a_feature_works_once_staff_switch_it_on,
     s1_10_return_addresses_are_allowed_beforehand,
     return_addresses_need_every_permission_that_a_user_may_have,
+    a_key_that_was_revoked_meanwhile_changes_no_tenant,
     tenants_are_listed_page_by_page,
     a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recorded,
     the_directory_fills_the_zone_and_the_language_that_are_not_known,
@@ -106,6 +109,27 @@ async fn return_addresses_need_every_permission_that_a_user_may_have(h: Harness)
         tenants.create(&weak, new(Vec::new())).await.unwrap();
     }
     assert!(!tenants.allows_return_url(Anyone, tenant, "https://evil.example/").await.unwrap());
+}
+
+async fn a_key_that_was_revoked_meanwhile_changes_no_tenant(h: Harness) {
+    let (tenants, keys) = (h.services.tenants(), h.services.keys());
+    let tenant = h.tenant("acme").await;
+    let permissions = Permission::ALL.iter().copied().collect();
+    let new = NewKey { name: "revoked".to_owned(), permissions, tenant: None, expires_at: None };
+    let (key, secret) = keys.create(&h.staff, new).await.unwrap();
+    let by = tried(&h, &secret).await.unwrap().allow_staff().unwrap();
+    keys.revoke(&h.staff, key.id, false).await.unwrap();
+    let vendor = h.vendor(tenant).await;
+    let before = tenants.get(&vendor.allow_member().unwrap()).await.unwrap();
+    for refused in [
+        tenants.update_return_urls(&by, tenant, vec!["https://evil.example/".to_owned()]).await,
+        tenants.update(&by, tenant, TenantChange::default(), None).await,
+        tenants.set_plan(&by, tenant, Plan::Basic).await,
+        tenants.set_feature(&by, tenant, Feature::ServiceAccount, true).await,
+    ] {
+        assert!(matches!(refused, Err(Error::Denied(Denied::Unauthenticated))), "{refused:?}");
+    }
+    assert_eq!(tenants.get(&vendor.allow_member().unwrap()).await.unwrap(), before);
 }
 
 async fn s1_10_return_addresses_are_allowed_beforehand(h: Harness) {
