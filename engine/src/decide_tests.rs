@@ -8,6 +8,7 @@ use super::*;
 const TABLE: Table = Table {
     name: "walk",
     version: 1,
+    since: 1,
     about: "Walks through three states.",
     rows: &[
         row("Begin", "begin", "undo", &["Middle"]),

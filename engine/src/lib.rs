@@ -107,13 +107,12 @@ impl<C: Context> Engine<C> {
     /// The workflow with this name and version; `None` if this binary does not contain it.
     pub fn workflow(&self, name: &str, version: i32) -> Option<&dyn Workflow<C>> {
         let mut flows = self.0.flows.iter().map(|flow| &**flow);
-        flows.find(|flow| (flow.table().name, flow.table().version) == (name, version))
+        flows.find(|flow| flow.table().name == name && flow.table().covers(version))
     }
 
-    /// The workflow table for a run: of the run's version or, before the first step, the newest one.
+    /// The workflow table for a run: one that covers the run's version or, before the first step, the newest one.
     pub fn table(&self, name: &str, version: Option<i32>) -> Option<&'static Table> {
-        let fits =
-            |table: &&Table| table.name == name && version.is_none_or(|version| table.version == version);
+        let fits = |table: &&Table| table.name == name && version.is_none_or(|version| table.covers(version));
         self.0.flows.iter().map(|flow| flow.table()).filter(fits).max_by_key(|table| table.version)
     }
 

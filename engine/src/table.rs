@@ -60,6 +60,9 @@ pub struct Table {
     pub name: &'static str,
     /// The version with which new runs begin.
     pub version: i32,
+    /// The oldest version whose runs this table continues: it has all states of that version, with the same meaning,
+    /// and reads its memory. Such a run has the new version from its next commit on.
+    pub since: i32,
     /// The purpose of the workflow.
     pub about: &'static str,
     /// The rows; a run begins with the first.
@@ -67,6 +70,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Whether the table executes runs of this version.
+    pub fn covers(&self, version: i32) -> bool {
+        (self.since..=self.version).contains(&version)
+    }
+
     /// The row of a state; `None` for a state that the table does not have.
     pub fn row(&self, state: &str) -> Option<&'static Row> {
         self.rows.iter().find(|row| row.state == state)
@@ -119,6 +127,8 @@ impl Table {
 /// same with `UndoOutcome` for an undo. Duplicate states, missing functions and misspelt successors do not compile.
 /// `nothing` declares that there is nothing to undo.
 ///
+/// `v 2 continues 1` says that the table also executes the runs of version 1, see [`Table::since`].
+///
 /// A function that must commit by itself, for instance because it takes locks, is followed by the word `commits`:
 /// `Obtain: obtain_grant commits | revoke_grant commits | STANDARD | [Verify];`. It takes the context's
 /// [`Committing`](crate::Context::Committing) in place of the context. A row and a function that disagree about this do
@@ -127,11 +137,13 @@ impl Table {
 macro_rules! workflow {
     (@context $contexts:ident) => { $contexts.plain() };
     (@context $contexts:ident commits) => { $contexts.committing() };
+    (@since $version:literal) => { $version };
+    (@since $version:literal $since:literal) => { $since };
     (@commits) => { false };
     (@commits commits) => { true };
     (
         $(#[doc = $about:literal])+
-        $flow:ident = $name:literal v $version:literal ($context:ty, $memory:ty);
+        $flow:ident = $name:literal v $version:literal $(continues $since:literal)? ($context:ty, $memory:ty);
         $(
             $state:ident : $does:ident $($step_commits:ident)? | $undo:ident $($undo_commits:ident)?
                 | $retry:ident | [$($then:ident),*];
@@ -169,6 +181,7 @@ macro_rules! workflow {
             pub const TABLE: $crate::Table = $crate::Table {
                 name: $name,
                 version: $version,
+                since: $crate::workflow!(@since $version $($since)?),
                 about: concat!($($about),+),
                 rows: &[$($crate::Row {
                     state: stringify!($state),

@@ -33,6 +33,9 @@ crate::table::tenant_table! {
         /// The keyless Google service account that the administrator entered, and the administrator's email address;
         /// null for other consents.
         typed_account: Option<Json>,
+        /// The URL to which the browser returns after a user's own consent; null to stay on Muster's page, and for a
+        /// session opened by a connect link, which has its own.
+        return_url: Option<String>,
         /// When the browser opened the session.
         created_at: DateTimeUtc,
         /// When the session ends; it cannot be extended.

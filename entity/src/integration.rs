@@ -41,6 +41,8 @@ crate::table::tenant_table! {
         known_good: Option<String>,
         /// The account that consented at the provider; null before the consent.
         consented_by: Option<String>,
+        /// The connect session whose consent is in force; null before the consent. The session itself may have expired.
+        consent_session: Option<Id<ids::ConnectSession>>,
         /// The URL to which the browser returns after the consent; null to stay on Muster's page.
         return_url: Option<String>,
         /// Rules that distinguish rooms from people, as `providers::caldav::RoomRule`; null if the installation's own

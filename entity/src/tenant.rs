@@ -24,6 +24,9 @@ pub struct Model {
     pub time_zone: Option<String>,
     /// The preferred language, as a BCP 47 tag; null while unknown.
     pub language: Option<String>,
+    /// The calendar systems that the tenant may connect, as a list of their words; null for all that the installation
+    /// offers.
+    pub providers: Option<Json>,
     /// The tenant's current data key, sealed under a master key.
     pub data_key: Vec<u8>,
     /// Progress of the data-key rotation; null when none is in progress.

@@ -1,5 +1,6 @@
 //! Integrations: a tenant's links to its calendar systems.
 
+mod connecting;
 mod room_rules;
 
 use domain::{
@@ -15,6 +16,7 @@ use serde_json::json;
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     audit::AuditFacts,
+    change::reason_to_json,
     customer_calls::CustomerServer,
     events::topic,
     page,
@@ -32,6 +34,9 @@ const LONGEST_GROUP: usize = 256;
 
 pub use providers::RoomRule;
 pub use room_rules::room_rules;
+
+use self::connecting::terms_pending;
+pub(crate) use self::connecting::{authorise, live_connect_run, signal_connect_run};
 
 crate::noun! {
     /// Links between a tenant and its calendar systems.
@@ -84,10 +89,8 @@ impl Integrations {
         new: NewIntegration,
     ) -> Result<entity::integration::Model> {
         tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
-        self.services.connectors.get(new.provider)?;
-        if new.access_level == AccessLevel::FreeBusy {
-            return Err(Refusal::new("ACCESS_LEVEL_CANNOT_WRITE", CANNOT_WRITE).at("accessLevel").into());
-        }
+        tenants::require_provider_of(&self.services.connectors, tx, new.provider).await?;
+        require_writing(new.access_level)?;
         let name = tenants::validate_name(&new.name)?;
         if let Some(group) = &new.scope_group {
             text::check(group, LineMode::Line, LONGEST_GROUP, "scopeGroup")?;
@@ -105,7 +108,7 @@ impl Integrations {
             provider: new.provider.into(),
             name,
             state: IntegrationState::Draft.into(),
-            reason: None,
+            reason: reason_to_json(Some(terms_pending())),
             suspended_state: None,
             suspended_reason: None,
             since: tx.now(),
@@ -118,6 +121,7 @@ impl Integrations {
             service_mailbox: mailbox,
             known_good: None,
             consented_by: None,
+            consent_session: None,
             return_url: new.return_url,
             created_by: actor.to_owned(),
             created_at: tx.now(),
@@ -129,10 +133,7 @@ impl Integrations {
         let order = RunInput::Connect(Connect { integration: row.id, again: false });
         tx.enqueue(order, actor, Lane::Interactive).await?;
         tx.add_event(topic::INTEGRATION, row.id);
-        let facts = AuditFacts::for_creation(json!({
-            "name": row.name, "provider": row.provider, "accessLevel": row.access_level,
-            "scopeGroup": row.scope_group, "serviceMailbox": row.service_mailbox,
-        }));
+        let facts = AuditFacts::for_creation(audit_json(&row));
         tx.audit(actor, "integration.create", shown(row.id), facts);
         Ok(row)
     }
@@ -215,32 +216,8 @@ impl Integrations {
         let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let row = find(&tx, id).await?;
         let run = self.enqueue_reconnection(&mut tx, &row, &by.actor()).await?;
+        self.show_next_action(&mut tx, row).await?;
         tx.commit().await?;
-        Ok(run)
-    }
-
-    pub(crate) async fn enqueue_reconnection(
-        &self,
-        tx: &mut Tx,
-        row: &entity::integration::Model,
-        actor: &str,
-    ) -> Result<Id<ids::Run>> {
-        use IntegrationState as S;
-        tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
-        let again = match row.state.require()? {
-            S::Active | S::Degraded | S::Failing => true,
-            S::Failed | S::Expired | S::Declined => false,
-            _ => {
-                let message = "This integration is already being connected, or has been removed.";
-                return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
-            }
-        };
-        let order = RunInput::Connect(Connect { integration: row.id, again });
-        let run = tx.enqueue(order, actor, Lane::Interactive).await?;
-        let run = run.ok_or_else(|| {
-            Error::refuse("INTEGRATION_NOT_RECONNECTABLE", "This integration is already being connected.")
-        })?;
-        tx.audit(actor, "integration.reconnect", shown(row.id), json!({}));
         Ok(run)
     }
 
@@ -292,6 +269,24 @@ impl Integrations {
     }
 }
 
+/// Refuses an access level with which a service account could not write (S2.3).
+pub(crate) fn require_writing(level: AccessLevel) -> Result<()> {
+    match level {
+        AccessLevel::FreeBusy => {
+            Err(Refusal::new("ACCESS_LEVEL_CANNOT_WRITE", CANNOT_WRITE).at("accessLevel").into())
+        }
+        AccessLevel::Full | AccessLevel::Restricted => Ok(()),
+    }
+}
+
+/// The audit representation of an integration.
+pub(crate) fn audit_json(row: &entity::integration::Model) -> serde_json::Value {
+    json!({
+        "name": row.name, "provider": row.provider, "accessLevel": row.access_level,
+        "scopeGroup": row.scope_group, "serviceMailbox": row.service_mailbox,
+    })
+}
+
 /// Whether Muster may access mailboxes through the integration.
 pub fn is_usable(row: &entity::integration::Model) -> bool {
     row.state.known().is_some_and(IntegrationState::is_usable)
@@ -321,38 +316,6 @@ pub(crate) async fn usable_integrations(
 pub(crate) async fn find(tx: &Tx, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
     let row = entity::integration::by_id(tx.tenant(), id).one(tx.conn()).await?;
     row.ok_or_else(|| Error::not_found("integration"))
-}
-
-/// Signals the administrator's authorisation, a separate and explicit step, to the integration's run.
-pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, actor: &str) -> Result<()> {
-    if row.state.require()? != IntegrationState::AwaitingAuthorization {
-        let message = "This integration cannot be authorised now: the provider has not granted access yet, \
-            or it has already been authorised.";
-        return Err(Error::refuse("NOTHING_TO_AUTHORISE", message));
-    }
-    signal_connect_run(tx, row.id, "authorised", json!({ "by": actor })).await?;
-    crate::connect::delete_stored_consents(tx, row.id).await?;
-    tx.audit(actor, "integration.authorise", shown(row.id), json!({}));
-    Ok(())
-}
-
-/// Sends a signal to the run that connects an integration.
-pub(crate) async fn signal_connect_run(
-    tx: &mut Tx,
-    integration: Id<ids::Integration>,
-    name: &str,
-    payload: serde_json::Value,
-) -> Result<()> {
-    use entity::run::{Column, of};
-    let run = of(tx.tenant())
-        .filter(Column::Subject.eq(integration))
-        .filter(Column::Workflow.eq("connect_integration"))
-        .filter(Column::FinishedAt.is_null())
-        .one(tx.conn())
-        .await?;
-    let over = || Error::refuse("CONNECT_OVER", "This connection attempt has ended. Start again.");
-    let run = run.ok_or_else(over)?;
-    if tx.signal(run.id, name, payload).await? { Ok(()) } else { Err(over()) }
 }
 
 /// Refuses an integration without a consent in effect.

@@ -1,7 +1,10 @@
-//! Connect links: invitations for IT administrators, who need no account in the vendor's product.
+//! Connect links: invitations for IT administrators, who need no account in the vendor's product, and links that users
+//! who may connect calendars create for themselves.
 //!
 //! A connect link opens the connect page and nothing else. Its token has 256 random bits, of which only a digest is
 //! stored, so the link can be shown only once, to its creator.
+
+mod own;
 
 use domain::{
     Id, Permission, StandardRole, Timestamp,
@@ -29,6 +32,8 @@ use crate::{
     users::{self, parse_email},
 };
 
+pub(crate) use self::own::{end_own_links, may_set_service_mailbox};
+
 crate::noun! {
     /// Invitations for IT administrators.
     Links
@@ -45,6 +50,14 @@ pub struct NewInvitation {
     pub integration: Option<Id<ids::Integration>>,
     /// Roles for the invited person; Calendar Connector if empty.
     pub roles: Vec<Id<ids::Role>>,
+}
+
+/// A link to be stored.
+struct NewLink {
+    email: String,
+    user: Id<ids::User>,
+    integration: Option<Id<ids::Integration>>,
+    return_url: Option<String>,
 }
 
 /// A valid connect link that somebody has opened.
@@ -68,22 +81,28 @@ impl Links {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         let email = parse_email(&new.email, "email")?;
+        let user = self.invited(&mut tx, &by, &email, &new.roles).await?;
+        let NewInvitation { integration, return_url, .. } = new;
+        let created = self.insert(&mut tx, &by, NewLink { email, user, integration, return_url }).await?;
+        tx.commit().await?;
+        Ok(created)
+    }
+
+    /// Stores a link. Returns its URL too.
+    async fn insert(&self, tx: &mut Tx, by: &Member, new: NewLink) -> Result<(Model, String)> {
+        require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         if let Some(url) = &new.return_url {
             self.services.tenants().require_return_url(tx.conn(), tx.tenant(), url).await?;
         }
-        if let Some(integration) = new.integration {
-            let found = entity::integration::by_id(tx.tenant(), integration).one(tx.conn()).await?;
-            found.ok_or_else(|| Error::not_found("integration"))?;
-        }
-        let user = self.invited(&mut tx, &by, &email, &new.roles).await?;
+        own::require_integration(tx, new.integration).await?;
         let token = self.services.ids.random_secret();
         let id = self.services.ids.make::<ids::ConnectLink>();
         let link = Model {
             id,
             tenant_id: tx.tenant(),
             token_hash: self.services.secrets().digest(&token).await?,
-            email,
-            user_id: Some(user),
+            email: new.email,
+            user_id: Some(new.user),
             integration_id: new.integration,
             return_url: new.return_url,
             created_by: by.actor(),
@@ -92,11 +111,10 @@ impl Links {
         };
         Entity::insert(ActiveModel::from(link.clone())).exec_without_returning(tx.conn()).await?;
         let facts = AuditFacts::for_creation(json!({
-            "user": user, "email": link.email, "expiresAt": link.expires_at,
+            "user": link.user_id, "email": link.email, "expiresAt": link.expires_at,
             "integration": new.integration, "returnUrl": link.return_url,
         }));
         tx.audit(&by.actor(), "link.create", id.to_string(), facts);
-        tx.commit().await?;
         Ok((link, self.services.settings.absolute_url(&format!("/connect/{token}"))))
     }
 
@@ -139,26 +157,32 @@ impl Links {
 
     /// The link with this token, if it is still valid.
     pub async fn open(&self, _by: Anyone, token: &str) -> Result<OpenedLink> {
-        let unknown = || Error::refuse("LINK_UNKNOWN", "This link is not valid. Check that it is complete.");
         let digest = self.services.secrets().digest(token).await?;
         let store = &self.services.store;
         let tenant =
-            tenant_lookup::tenant_of(store, Kind::ConnectLink, &digest).await?.ok_or_else(unknown)?;
+            tenant_lookup::tenant_of(store, Kind::ConnectLink, &digest).await?.ok_or_else(link_unknown)?;
         let txn = store.read(tenant).await?;
         let found = connect_link::of(tenant).filter(Column::TokenHash.eq(digest)).one(&txn).await?;
-        let link = found.ok_or_else(unknown)?;
+        let link = found.ok_or_else(link_unknown)?;
         require_valid(&txn, &link, self.services.now()).await?;
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         let tenant = self.services.tenants().find(link.tenant_id).await?;
-        Ok(OpenedLink { link, tenant: tenant.ok_or_else(unknown)? })
+        Ok(OpenedLink { link, tenant: tenant.ok_or_else(link_unknown)? })
     }
 
-    /// The integration that the link is to connect, if the link specifies one that exists.
-    pub async fn integration(&self, open: &OpenedLink) -> Result<Option<entity::integration::Model>> {
-        let (tenant, Some(id)) = (open.link.tenant_id, open.link.integration_id) else { return Ok(None) };
+    /// The link that opened a connect session, if it is still valid: its pages may be opened again from the session.
+    pub(crate) async fn opened_by_session(
+        &self,
+        tenant: Id<ids::Tenant>,
+        id: Id<ids::ConnectLink>,
+    ) -> Result<OpenedLink> {
         let txn = self.services.read(tenant).await?;
-        Ok(entity::integration::by_id(tenant, id).one(&txn).await?)
+        let link = connect_link::by_id(tenant, id).one(&txn).await?.ok_or_else(link_unknown)?;
+        require_valid(&txn, &link, self.services.now()).await?;
+        drop(txn);
+        let tenant = self.services.tenants().find(tenant).await?;
+        Ok(OpenedLink { link, tenant: tenant.ok_or_else(link_unknown)? })
     }
 
     /// The user with this email address, created if there is none, with the roles of the invitation.
@@ -222,6 +246,10 @@ impl Links {
     }
 }
 
+fn link_unknown() -> Error {
+    Error::refuse("LINK_UNKNOWN", "This link is not valid. Check that it is complete.")
+}
+
 /// Refuses an invitation that has expired, or that [`require_entitled`] refuses.
 pub(crate) async fn require_valid(conn: &impl ConnectionTrait, link: &Model, now: Timestamp) -> Result<()> {
     if link.expires_at <= now {
@@ -240,16 +268,22 @@ pub(crate) async fn require_entitled(
 ) -> Result<()> {
     require_feature(conn, link.tenant_id, Feature::ServiceAccount).await?;
     let sender = permissions_of_actor(conn, link.tenant_id, &link.created_by, now).await?;
+    let may_send = is_own(link) || may::UserCreate::is_met(&sender);
     let invited = match link.user_id {
         Some(user) => may_connect(conn, link.tenant_id, user).await?,
         None => false,
     };
-    if invited && may::UserCreate::is_met(&sender) {
+    if invited && may_send {
         return Ok(());
     }
     let message =
         "This invitation is no longer valid. Ask an administrator of your organisation for a new one.";
     Err(Error::refuse("LINK_WITHDRAWN", message))
+}
+
+/// Whether a user created the link for themselves.
+fn is_own(link: &Model) -> bool {
+    link.user_id.is_some_and(|user| user.to_string() == link.created_by)
 }
 
 async fn may_connect(

@@ -36,6 +36,13 @@ domain::messages! {
     consent_not_lasting();
     accept_the_terms_first();
     link_for_another_system();
+    service_mailbox_is_kept();
+    system_not_offered(system: Text);
+    choose_a_system();
+    invite_an_administrator();
+    service_mailbox_not_yours();
+    terms_pending();
+    open_a_connect_link();
     already_connected();
     calendar_address_missing();
     no_personal_consent();

@@ -2,14 +2,15 @@
 
 use domain::{
     Id, ids, may,
-    state::{Lane, ServiceAccountStatus},
+    state::{IntegrationState, Lane, ServiceAccountStatus},
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 
 use crate::{
-    Refusal, Result,
+    Refusal, Result, Tx,
     audit::AuditFacts,
+    events::topic,
     integrations,
     proof::{Allowed, TenantScope},
     run_inputs::{RunInput, Verify},
@@ -24,20 +25,30 @@ crate::noun! {
 impl ServiceAccounts {
     /// Adds or changes the service mailbox (S4.1, S4.2). It becomes the current one only after its verification has
     /// succeeded (S4.3); until then, and if the verification fails, the previous one is used. Existing bookings keep
-    /// the account with which they were written. Returns the run. Needs `SERVICE_ACCOUNT_EDIT`.
+    /// the account with which they were written. Returns the run that verifies it. Needs `SERVICE_ACCOUNT_EDIT`.
+    ///
+    /// For an integration that is not connected yet, it replaces the mailbox that will be verified with the connection;
+    /// the result is then the run that connects the integration, or `None` if none does.
     pub async fn propose_mailbox(
         &self,
         by: &Allowed<may::ServiceAccountEdit>,
         integration: Id<ids::Integration>,
         mailbox: &str,
-    ) -> Result<Id<ids::Run>> {
+    ) -> Result<Option<Id<ids::Run>>> {
+        use IntegrationState as S;
         let candidate = parse_address(mailbox)?;
-        let mut tx = self.services.begin(by.tenant()).await?;
+        let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let row = integrations::find(&tx, integration).await?;
-        integrations::require_consent_in_force(&row)?;
-        let order = RunInput::Verify(Verify { integration: row.id, candidate: Some(candidate.clone()) });
-        let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
-        let run = run.ok_or_else(integrations::verification_in_progress)?;
+        let run = match row.state.require()? {
+            S::Draft
+            | S::AwaitingConsent
+            | S::AwaitingAuthorization
+            | S::Failed
+            | S::Expired
+            | S::Declined => replace_choice(&mut tx, &row, &candidate).await?,
+            S::Verifying | S::AwaitingPropagation => return Err(integrations::verification_in_progress()),
+            _ => Some(enqueue_verification(&mut tx, &row, &candidate, &by.actor()).await?),
+        };
         let facts = AuditFacts::for_change(json!(row.service_mailbox), json!(candidate));
         tx.audit(&by.actor(), "service_account.propose", integration.to_string(), facts);
         tx.commit().await?;
@@ -56,6 +67,37 @@ impl ServiceAccounts {
         let rows = of(tenant).filter(Column::IntegrationId.is_in(integrations.iter().copied()));
         Ok(rows.order_by_asc(Column::Position).order_by_asc(Column::Id).all(&txn).await?)
     }
+}
+
+async fn enqueue_verification(
+    tx: &mut Tx,
+    row: &entity::integration::Model,
+    candidate: &str,
+    actor: &str,
+) -> Result<Id<ids::Run>> {
+    integrations::require_consent_in_force(row)?;
+    let order = RunInput::Verify(Verify { integration: row.id, candidate: Some(candidate.to_owned()) });
+    let run = tx.enqueue(order, actor, Lane::Interactive).await?;
+    run.ok_or_else(integrations::verification_in_progress)
+}
+
+/// Replaces the mailbox that is verified when the integration is connected. Refused for an integration that was
+/// connected before and is being connected again: its mailbox is in use.
+async fn replace_choice(
+    tx: &mut Tx,
+    row: &entity::integration::Model,
+    candidate: &str,
+) -> Result<Option<Id<ids::Run>>> {
+    let run = integrations::live_connect_run(tx.conn(), tx.tenant(), row.id).await?;
+    if find_current(tx.conn(), tx.tenant(), row.id).await?.is_some() {
+        return Err(integrations::verification_in_progress());
+    }
+    let mut change = entity::integration::ActiveModel::from(row.clone());
+    change.service_mailbox = Set(Some(candidate.to_owned()));
+    change.version = Set(row.version + 1);
+    change.update(tx.conn()).await?;
+    tx.add_event(topic::INTEGRATION, row.id);
+    Ok(run.map(|run| run.id))
 }
 
 /// The service account with which an integration currently writes bookings.

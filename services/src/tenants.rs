@@ -7,9 +7,10 @@
 
 mod locale;
 mod return_url;
+mod systems;
 
 use domain::{
-    Id, ids,
+    Id, ProviderKind, ids,
     state::{Feature, Plan},
     text::{self, LineMode, TextFault},
 };
@@ -24,10 +25,14 @@ use serde_json::json;
 
 pub use self::locale::owner_zone;
 pub(crate) use self::locale::validate_zone as checked_zone;
+pub use self::systems::providers;
+pub(crate) use self::systems::require_provider;
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     audit::AuditFacts,
-    calendars, page,
+    calendars,
+    grants::Connectors,
+    page,
     proof::{Anyone, Member, Staff},
     roles, suspension,
 };
@@ -64,6 +69,8 @@ pub struct TenantChange {
     pub time_zone: Option<Option<String>>,
     /// New language; `Some(None)` clears it.
     pub language: Option<Option<String>>,
+    /// The calendar systems that the tenant may connect; `Some(None)` offers all of the installation's.
+    pub providers: Option<Option<Vec<ProviderKind>>>,
 }
 
 impl Tenants {
@@ -85,6 +92,7 @@ impl Tenants {
             return_urls: json!(return_urls),
             time_zone,
             language,
+            providers: None,
             data_key: self.services.secrets().new_data_key(tx.conn(), id).await?,
             data_key_rotation: None,
             version: 1,
@@ -135,6 +143,11 @@ impl Tenants {
         if let Some(language) = wanted.language {
             let language = language.as_deref().map(locale::normalize_language).transpose()?;
             columns.push((Column::Language, Expr::value(language)));
+        }
+        if let Some(providers) = wanted.providers {
+            let providers =
+                providers.map(|kinds| systems::stored(&self.services.connectors, &kinds)).transpose()?;
+            columns.push((Column::Providers, Expr::value(providers)));
         }
         let after = change(&tx, columns).await?;
         if after.time_zone != before.time_zone {
@@ -282,6 +295,16 @@ pub(crate) async fn require_feature(
     Ok(())
 }
 
+/// As [`require_provider`], for the tenant of a transaction.
+pub(crate) async fn require_provider_of(
+    connectors: &Connectors,
+    tx: &Tx,
+    provider: ProviderKind,
+) -> Result<()> {
+    let tenant = Entity::find_by_id(tx.tenant()).one(tx.conn()).await?;
+    require_provider(connectors, &tenant.ok_or_else(|| Error::not_found("tenant"))?, provider)
+}
+
 /// Validates a display name: 1 to 200 characters on one line, at least one of them visible.
 pub(crate) fn validate_name(name: &str) -> Result<String> {
     let name = name.trim();
@@ -335,7 +358,7 @@ fn require_return_urls_by(by: &Staff) -> Result<()> {
 fn audit_json(tenant: &Model) -> Json {
     json!({
         "name": tenant.name, "plan": tenant.plan, "returnUrls": tenant.return_urls, "timeZone": tenant.time_zone,
-        "language": tenant.language,
+        "language": tenant.language, "providers": tenant.providers,
     })
 }
 

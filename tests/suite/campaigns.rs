@@ -129,7 +129,7 @@ async fn a_user_does_not_end_the_exclusion_of_their_calendar(app: TestApp) {
     let query = "mutation { activateMyCalendar { run { id } userErrors { code } } }";
     let answer = user.query(query, json!({})).await;
     assert_eq!(answer["activateMyCalendar"]["userErrors"][0]["code"], "MAILBOX_EXCLUDED", "{answer}");
-    let query = "mutation { connectOwnCalendar { url userErrors { code } } }";
+    let query = "mutation { connectOwnCalendar(input: {}) { url userErrors { code } } }";
     let answer = user.query(query, json!({})).await;
     assert_eq!(answer["connectOwnCalendar"]["userErrors"][0]["code"], "MAILBOX_EXCLUDED", "{answer}");
     app.run_jobs().await;

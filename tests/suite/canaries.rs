@@ -142,7 +142,7 @@ async fn own_consent(app: &TestApp, org: &Org, user: &str, needles: &mut Needles
     let bearer = token(app, org, user).await;
     needles.add(Kind::AccessToken, &bearer);
     let person = app.user(&org.tenant, user).await;
-    let begun = person.query("mutation { connectOwnCalendar { url } }", json!({})).await;
+    let begun = person.query("mutation { connectOwnCalendar(input: {}) { url } }", json!({})).await;
     let url = begun["connectOwnCalendar"]["url"].as_str().unwrap();
     needles.add(Kind::Link, url.rsplit('/').next().unwrap());
     let mut browser = app.browser(org);

@@ -20,7 +20,7 @@ async fn throttling_during_activation_is_obeyed_and_changes_no_state(app: TestAp
     let fault =
         json!({ "match": { "path_contains": mailbox }, "times": 1, "action": "throttle", "retry_after": 2 });
     app.fault(fault).await;
-    landed(app.send(&mut browser, &page, &[]).await);
+    landed(&app.send(&mut browser, &page, &[]).await);
     app.run_jobs().await;
     let throttled =
         |journal: &[Value]| journal.iter().filter(|entry| entry["outcome"] == "throttled").count();
@@ -243,7 +243,7 @@ async fn s2_9_a_person_outside_the_scope_connects_the_own_calendar_beside_the_ce
     app.connect(&org).await;
     let address = org.people()[org.outsider()];
     let user = app.user(&org.tenant, &users[org.outsider()]).await;
-    let query = "mutation { connectOwnCalendar { url userErrors { code } } }";
+    let query = "mutation { connectOwnCalendar(input: {}) { url userErrors { code } } }";
     let begun = user.query(query, json!({})).await;
     let url = begun["connectOwnCalendar"]["url"].as_str().unwrap_or_else(|| panic!("{begun}")).to_owned();
     let mut browser = app.browser(&org);
@@ -297,7 +297,7 @@ async fn a_consent_of_somebody_else_does_not_connect_a_persons_calendar(app: Tes
     let users = app.with_users(&org, 4).await;
     app.connect(&org).await;
     let user = app.user(&org.tenant, &users[org.outsider()]).await;
-    let begun = user.query("mutation { connectOwnCalendar { url } }", json!({})).await;
+    let begun = user.query("mutation { connectOwnCalendar(input: {}) { url } }", json!({})).await;
     let url = begun["connectOwnCalendar"]["url"].as_str().unwrap().to_owned();
     let mut browser = app.browser(&org);
     let page = app.walk_to(&mut browser, &url, at::sign_in).await;
@@ -326,7 +326,7 @@ async fn a_sign_in_name_that_is_the_owners_proves_nothing_at_microsoft(app: Test
     let path = format!("/control/organisations/{}/mailbox", stranger["id"].as_str().unwrap());
     app.control(&path, json!({ "address": account, "sign_in_name": owner })).await;
     let user = app.user(&org.tenant, &users[org.outsider()]).await;
-    let begun = user.query("mutation { connectOwnCalendar { url } }", json!({})).await;
+    let begun = user.query("mutation { connectOwnCalendar(input: {}) { url } }", json!({})).await;
     let url = begun["connectOwnCalendar"]["url"].as_str().unwrap().to_owned();
     let mut browser = app.browser(&org);
     let page = app.walk_to(&mut browser, &url, at::sign_in).await;

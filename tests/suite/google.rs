@@ -69,13 +69,14 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
-/// The organisation's administrator authorises a service account.
-async fn delegate(app: &TestApp, org: &Org, account: &Value, delay_s: i64) {
+/// The organisation's administrator authorises a service account, which takes `delay_s` to spread.
+pub async fn delegate(app: &TestApp, org: &Org, account: &Value, delay_s: i64) {
     let order = json!({ "client_id": account["client_id"], "scopes": DELEGATED_SCOPES, "delay_s": delay_s });
     app.control(&format!("{}/delegations", at(org)), order).await;
 }
 
-async fn invite(app: &TestApp, org: &Org, integration: Option<&str>) -> String {
+/// A link for the organisation's administrator, without a return URL.
+pub async fn invite(app: &TestApp, org: &Org, integration: Option<&str>) -> String {
     let input = json!({ "email": org.sandbox["admin"]["address"], "integrationId": integration });
     let made = app.vendor_for(&org.tenant).mutate("inviteAdministrator", "url", input).await;
     text(&made["url"])

@@ -4,6 +4,7 @@
 //! ends with [`TestApp::finish`], which asserts that no job is left but named waits.
 
 mod asker;
+pub mod chromium;
 pub mod proxy;
 pub mod steps;
 

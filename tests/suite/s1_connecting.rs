@@ -136,11 +136,11 @@ async fn s1_10_after_the_consent_the_browser_lands_where_the_vendor_allowed_it(a
     let mut browser = app.browser(&org);
     let page = app.walk_to(&mut browser, &link, at::authorisation).await;
     let place = app.send(&mut browser, &page, &[]).await;
-    let said = landed(place);
+    let said = landed(&place);
     app.run_jobs().await;
     let integration = app.integration(&org).await;
     assert_eq!(said["integration"], integration["id"].as_str().unwrap());
-    assert_eq!(said["state"], "VERIFYING");
+    assert_eq!(said["state"], "ACTIVE", "it is sent back with the verdict");
     assert!(!said.contains_key("reason"), "{said:?}");
     assert_eq!(integration["state"], "ACTIVE", "{integration}");
     app.finish().await;
@@ -166,7 +166,7 @@ async fn s1_12_a_consent_refused_at_the_provider_lands_back_and_leaves_nothing(a
         let mut browser = app.browser(&org);
         let page = app.walk_to(&mut browser, &link, page_of).await;
         let place = app.send(&mut browser, &refusing(&page), &[]).await;
-        let said = landed(place);
+        let said = landed(&place);
         assert_eq!((said["state"].as_str(), said["reason"].as_str()), ("DECLINED", "CONSENT_DECLINED"));
         app.run_jobs().await;
         let all = app.integrations(&org).await;
@@ -191,7 +191,7 @@ async fn s1_12_an_authorisation_refused_takes_the_consent_out_of_force(app: Test
     assert_eq!(kept, ["consent_grant", "external_binding", "live run"], "the consent is in force until then");
     page.next.as_mut().unwrap().action.set_path("/connect/decline");
     let place = app.send(&mut browser, &page, &[]).await;
-    assert_eq!(landed(place)["reason"], "CONSENT_DECLINED");
+    assert_eq!(landed(&place)["reason"], "CONSENT_DECLINED");
     app.run_jobs().await;
     assert_eq!(app.integration(&org).await["state"], "DECLINED");
     assert_eq!(app.remains(&org).await, []);
@@ -212,7 +212,7 @@ async fn s1_12_somebody_who_is_no_administrator_is_sent_back_with_the_reason(app
     let place = app.send(&mut browser, &page, &[("address", someone)]).await;
     let consent = place.page().unwrap();
     let place = app.send(&mut browser, &consent, &[]).await;
-    assert_eq!(landed(place)["reason"], "NOT_AN_ADMINISTRATOR");
+    assert_eq!(landed(&place)["reason"], "NOT_AN_ADMINISTRATOR");
     app.run_jobs().await;
     let integration = app.integration(&org).await;
     assert_eq!(
@@ -232,7 +232,7 @@ async fn s1_12_a_forged_tenant_on_the_consent_redirect_binds_nothing(app: TestAp
     let (state, victim) = (member(&page, "state"), other.sandbox["id"].as_str().unwrap());
     let path = providers::microsoft::CONSENTED_PATH;
     let forged = format!("{path}?admin_consent=True&tenant={victim}&state={state}");
-    let said = landed(app.open(&mut browser, &forged).await);
+    let said = landed(&app.open(&mut browser, &forged).await);
     assert_eq!(said["reason"], "TENANT_MISMATCH");
     app.run_jobs().await;
     let integration = app.integration(&org).await;

@@ -112,7 +112,7 @@ async fn s3_5_before_the_second_step_no_mailbox_is_touched(app: TestApp) {
     assert_eq!(integration["verifications"], json!([]));
     assert!(app.connections(&org).await.is_empty());
     let place = app.send(&mut browser, &page, &[]).await;
-    landed(place);
+    landed(&place);
     app.run_jobs().await;
     let after = app.journal(before.len()).await;
     assert!(!of_mailboxes(&after).is_empty(), "the second step lets the work begin: {after:?}");

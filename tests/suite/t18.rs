@@ -66,7 +66,7 @@ impl Scene {
         let users = app.with_users(&org, 4).await;
         app.connect(&org).await;
         let person = app.user(&org.tenant, &users[org.outsider()]).await;
-        let begun = person.query("mutation { connectOwnCalendar { url } }", json!({})).await;
+        let begun = person.query("mutation { connectOwnCalendar(input: {}) { url } }", json!({})).await;
         let mut browser = app.browser(&org);
         let page = app
             .walk_to(&mut browser, begun["connectOwnCalendar"]["url"].as_str().unwrap(), at::sign_in)

@@ -3,6 +3,12 @@
 //! Enqueued when an integration is created or reconnected. The connect page sends the signals. An attempt that is
 //! declined, fails or is abandoned leaves the integration with a reason and without a consent in effect; an
 //! integration that was connected before keeps its mailboxes and is `FAILING` until it is connected again.
+//!
+//! Until the verification has passed, every answer can be corrected with the same link: the newest consent and the
+//! newest choices replace the earlier ones (`Correct`), and an authorisation is only valid for the consent for which it
+//! was given. While a person waits for a result, the run retries for two minutes at most.
+
+use std::time::Duration;
 
 use domain::{
     Id, Reason, Timestamp, ids,
@@ -15,7 +21,7 @@ use serde_json::Value;
 use services::{
     Change,
     change::{IntegrationChange, TenantLocale, VerificationResult},
-    connect::ConsentSignal,
+    connect::{Authorisation, ConsentSignal, SESSION_OVER_CODE},
     run_inputs::Connect,
     verification::{self, Report},
 };
@@ -25,17 +31,24 @@ use crate::{CommittingContext, Outcome, Step, StepContext, StepError, UndoOutcom
 
 engine::workflow! {
     /// Connects an organisation's calendar system through a service account.
-    ConnectIntegration = "connect_integration" v 1 (StepContext, Memory);
+    ConnectIntegration = "connect_integration" v 2 continues 1 (StepContext, Memory);
 
     // state             does                   undone by              retry      then
     AwaitTerms:          await_terms          | close commits        | NEVER    | [AwaitConsent];
     AwaitConsent:        await_consent        | nothing              | NEVER    | [Obtain];
-    Obtain:              obtain_grant commits | revoke_grant commits | PATIENT  | [AwaitAuthorization];
-    AwaitAuthorization:  await_authorization  | nothing              | NEVER    | [Verify];
-    Verify:              climb_the_ladder     | nothing              | STANDARD | [AwaitPropagation, Activate];
-    AwaitPropagation:    wait_for_permission  | nothing              | NEVER    | [Verify];
+    Obtain:              obtain_grant commits | revoke_grant commits | PATIENT  | [AwaitAuthorization, Correct];
+    AwaitAuthorization:  await_authorization  | nothing              | NEVER    | [Verify, Correct];
+    Verify:              verify               | nothing              | STANDARD | [AwaitPropagation, Activate, Correct];
+    AwaitPropagation:    wait_for_permission  | nothing              | NEVER    | [Verify, Correct];
+    Correct:             withdraw commits     | nothing              | STANDARD | [AwaitConsent];
     Activate:            activate             | nothing              | STANDARD | [];
 }
+
+/// How long a step is retried while the administrator waits for its result: with the last attempt, which may take half a
+/// minute, the result is there within two minutes (S6.3).
+const PATIENCE: chrono::Duration = chrono::Duration::seconds(90);
+/// The shortest pause between two attempts while the administrator waits.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,9 +58,15 @@ pub struct Memory {
     /// When the attempt expires if nobody continues it.
     #[serde(default)]
     deadline: Option<Timestamp>,
-    /// The consent that the connect page reported.
+    /// The newest consent that the connect page reported.
     #[serde(default)]
     consented: Option<ConsentSignal>,
+    /// The consent in effect: only an authorisation by its session counts.
+    #[serde(default)]
+    granted: Option<ConsentSignal>,
+    /// Until when the current step is retried, because the administrator waits for its result.
+    #[serde(default)]
+    patience_ends: Option<Timestamp>,
     /// Prefix of the keys of the probe events.
     #[serde(default)]
     probe: Option<Uuid>,
@@ -97,32 +116,81 @@ async fn close(context: &CommittingContext, at: &mut Step<Memory>) -> UndoOutcom
 
 async fn await_consent(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
-    // The terms may be ticked again by a second browser; that changes nothing.
-    while at.take_signal("terms_accepted").is_some() {}
-    if let Some(said) = at.take_signal("consented") {
-        let said = serde_json::from_value(said);
-        at.memory.consented =
-            Some(said.map_err(|_| StepError::fail("MEMORY_UNREADABLE", messages::consent_unreadable()))?);
+    // The terms may be ticked again by a second browser, and the choices are read when the consent is tried.
+    while at.take_signal("terms_accepted").is_some() || at.take_signal("corrected").is_some() {}
+    take_newest_consent(at)?;
+    if at.memory.consented.is_some() {
+        at.memory.patience_ends = Some(at.now + PATIENCE);
+        let reason = Reason::new("CONSENT_TRIED", messages::consent_is_tried());
+        at.add_change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
         return Ok(Next::Go(State::Obtain));
     }
     let deadline = at.memory.deadline.unwrap_or(at.now);
     wait(at, deadline, "consented")
 }
 
+/// Takes over the newest consent that the connect page reported since the last step. Returns whether there is one.
+fn take_newest_consent(at: &mut Step<Memory>) -> Result<bool, StepError> {
+    let mut is_new = false;
+    while let Some(said) = at.take_signal("consented") {
+        let said: Result<ConsentSignal, _> = serde_json::from_value(said);
+        let said = said.map_err(|_| StepError::fail("MEMORY_UNREADABLE", messages::consent_unreadable()))?;
+        // A signal that comes twice is no correction.
+        if at.memory.granted.as_ref() != Some(&said) {
+            at.memory.consented = Some(said);
+            is_new = true;
+        }
+    }
+    Ok(is_new)
+}
+
+/// Whether the administrator has corrected an answer since the last step. The consent in effect is then withdrawn, and
+/// what was authorised for it no longer counts.
+fn corrected(at: &mut Step<Memory>) -> Result<bool, StepError> {
+    let mut is_corrected = take_newest_consent(at)?;
+    while at.take_signal("corrected").is_some() {
+        is_corrected = true;
+    }
+    Ok(is_corrected)
+}
+
+/// Withdraws the consent in effect after an answer was corrected, so that nothing of it stays behind. An integration
+/// that was connected before keeps its consent until the new one is in effect.
+async fn withdraw(context: &CommittingContext, at: &mut Step<Memory>) -> Outcome<State> {
+    if !at.memory.order.again {
+        require_known(&context.plain, at).await?;
+        context.commits.withdraw_consent(at.tenant, at.memory.order.integration).await?;
+    }
+    while at.take_signal("authorised").is_some() {}
+    at.memory.granted = None;
+    at.memory.proven = None;
+    let reason = Reason::new("CONSENT_PENDING", messages::consent_pending())
+        .with_next_action(messages::finish_the_consent());
+    at.add_change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
+    Ok(Next::Go(State::AwaitConsent))
+}
+
 /// Tries the consent and puts it into effect: it must be for the organisation that signed in, which no other tenant
 /// may have connected.
 async fn obtain_grant(context: &CommittingContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
+    take_newest_consent(at)?;
+    if at.take_signal("corrected").is_some() {
+        return Ok(Next::Go(State::Correct));
+    }
     let services = &context.plain.services;
     let row = integration(&context.plain, at).await?;
     let consented = at.memory.consented.clone();
     let consented =
         consented.ok_or_else(|| StepError::fail("MEMORY_UNREADABLE", messages::consent_missing()))?;
-    let secret = services.stored_consent(at.tenant, row.id, consented.session).await?;
+    let secret = match services.stored_consent(at.tenant, row.id, consented.session).await {
+        Err(error) if error.code() == SESSION_OVER_CODE => return Ok(forget_consent(at)),
+        secret => secret?,
+    };
     let (provider, session) =
         services.open_test_session(&row, &secret, &consented.by, consented.server.clone())?;
     let organisation =
-        provider.organisation(&session).await.map_err(|error| trial_trouble(&*provider, error))?;
+        provider.organisation(&session).await.map_err(|error| trial_error(at, &*provider, error))?;
     if secret.organisation().is_some_and(|signed| !provider.is_same_organisation(signed, &organisation.id)) {
         return Err(StepError::fail("TENANT_MISMATCH", messages::another_organisation_granted()));
     }
@@ -132,31 +200,56 @@ async fn obtain_grant(context: &CommittingContext, at: &mut Step<Memory>) -> Out
     }
     if let Some(signed_in) = secret.administrator() {
         let listed = provider.person(&session, &consented.by).await;
-        let listed = listed.map_err(|error| trial_trouble(&*provider, error))?;
+        let listed = listed.map_err(|error| trial_error(at, &*provider, error))?;
         if !signed_in.matches_listed_person(&listed, &organisation) {
             return Err(services::connect::wrong_administrator(&consented.by).into());
         }
     }
-    context.commits.activate_consent(&row, &consented, &secret, &organisation).await?;
+    match context.commits.activate_consent(&row, &consented, &secret, &organisation).await {
+        Err(error) if error.code() == SESSION_OVER_CODE => return Ok(forget_consent(at)),
+        activated => activated?,
+    }
     at.memory.probe = Some(services.new_uuid());
+    at.memory.granted = at.memory.consented.take();
     let reason = Reason::new("AUTHORISATION_PENDING", messages::authorisation_pending())
         .with_next_action(messages::authorise_the_access());
     at.add_change(state(at, IntegrationState::AwaitingAuthorization, Some(reason)));
     Ok(Next::Go(State::AwaitAuthorization))
 }
 
+/// The session of the consent ended because an answer was corrected: another consent is awaited.
+fn forget_consent(at: &mut Step<Memory>) -> Next<State> {
+    at.memory.consented = None;
+    Next::Go(State::Correct)
+}
+
+/// Decides about a failure for whose result the administrator is waiting: the step is repeated at short intervals and
+/// then fails with the true reason, because a wrong address looks like a server that is away.
+fn within_patience(at: &Step<Memory>, error: StepError) -> StepError {
+    match (error, at.memory.patience_ends) {
+        (StepError(engine::StepError::Retry { reason, after }), Some(ends)) => {
+            let after = after.unwrap_or_default().max(PAUSE);
+            if domain::time::add_wait(at.now, after) <= ends {
+                return StepError(engine::StepError::Later { reason, after });
+            }
+            StepError::from_reason(reason.with_next_action(messages::correct_or_try_again()))
+        }
+        (error, _) => error,
+    }
+}
+
 /// Interprets an error of the trial. A refusal is not final as long as the provider may not have applied the fresh
 /// consent everywhere.
-fn trial_trouble(provider: &dyn Provider, error: providers::Error) -> StepError {
+fn trial_error(at: &Step<Memory>, provider: &dyn Provider, error: providers::Error) -> StepError {
     match provider.is_spreading(&error) {
         true => StepError(engine::StepError::Retry {
             reason: Reason::new("PERMISSION_SPREADING", messages::permission_spreading()),
             after: None,
         }),
-        false if error.kind == ErrorKind::GrantLost => {
+        false if matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused) => {
             StepError::fail("CREDENTIALS_REFUSED", messages::credentials_refused())
         }
-        false => error.into(),
+        false => within_patience(at, error.into()),
     }
 }
 
@@ -172,9 +265,18 @@ async fn revoke_grant(context: &CommittingContext, at: &mut Step<Memory>) -> Und
 
 async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
-    if at.take_signal("authorised").is_some() {
+    if corrected(at)? {
+        return Ok(Next::Go(State::Correct));
+    }
+    // An authorisation for a consent that was replaced meanwhile is none for the present one.
+    while let Some(said) = at.take_signal("authorised") {
+        let said: Authorisation = serde_json::from_value(said).unwrap_or_default();
+        if said.session != at.memory.granted.as_ref().map(|granted| granted.session) {
+            continue;
+        }
         require_known(context, at).await?;
         at.memory.spread_by = Some(at.now + context.services.settings().propagation);
+        at.memory.patience_ends = Some(at.now + PATIENCE);
         at.add_change(state(at, IntegrationState::Verifying, None));
         return Ok(Next::Go(State::Verify));
     }
@@ -182,13 +284,16 @@ async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Ou
     wait(at, deadline, "authorised")
 }
 
-async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+async fn verify(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    if corrected(at)? {
+        return Ok(Next::Go(State::Correct));
+    }
     let row = integration(context, at).await?;
     let probe = at.memory.probe.unwrap_or(at.run.uuid());
     let mailbox = verification::mailbox_to_verify(&row, None);
     let report = context.services.verify(&row, mailbox, probe).await?;
     if let Some(error) = report.again {
-        return Err(error.into());
+        return Err(within_patience(at, error.into()));
     }
     record_report(at, row.id, &report);
     // Nothing else is written before the connection stands: what fails yet leaves nothing half-connected.
@@ -232,12 +337,16 @@ pub(crate) fn check_reason(report: &Report) -> Reason {
 }
 
 async fn wait_for_permission(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    if corrected(at)? {
+        return Ok(Next::Go(State::Correct));
+    }
     let resume = *at.memory.resume_at.get_or_insert(at.now + chrono::Duration::minutes(2));
     if at.now < resume {
-        return Ok(Next::Wait { until: Some(resume), or: None });
+        return Ok(Next::Wait { until: Some(resume), or: Some("corrected") });
     }
     require_known(context, at).await?;
     at.memory.resume_at = None;
+    at.memory.patience_ends = Some(at.now + PATIENCE);
     at.add_change(state(at, IntegrationState::Verifying, None));
     Ok(Next::Go(State::Verify))
 }

@@ -3,6 +3,8 @@
 domain::messages! {
     consent_pending();
     finish_the_consent();
+    consent_is_tried();
+    correct_or_try_again();
     connect_failed();
     start_the_connection_again();
     consent_unreadable();

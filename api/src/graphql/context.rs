@@ -64,10 +64,10 @@ pub(super) fn format_id<K: IdKind>(id: Id<K>) -> ID {
 
 /// Maps an input field of an update: omitted is `None` (keep), null is `Some(None)` (clear).
 #[expect(clippy::option_option, reason = "absent and null are two things")]
-pub(super) fn patch_field<T>(field: MaybeUndefined<T>, text: impl Fn(T) -> String) -> Option<Option<String>> {
+pub(super) fn patch_field<T, U>(field: MaybeUndefined<T>, value_of: impl Fn(T) -> U) -> Option<Option<U>> {
     match field {
         MaybeUndefined::Undefined => None,
         MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(value) => Some(Some(text(value))),
+        MaybeUndefined::Value(value) => Some(Some(value_of(value))),
     }
 }

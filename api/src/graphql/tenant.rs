@@ -4,12 +4,12 @@ use async_graphql::{Context, Description, ID, InputObject, MaybeUndefined, Objec
 use domain::ids;
 use services::{
     rows::tenant::Model,
-    tenants::{NewTenant, TenantChange},
+    tenants::{self, NewTenant, TenantChange},
 };
 
 use super::{
     context::{ContextExt, format_id, parse_id, patch_field},
-    enums::{Feature, Plan},
+    enums::{Feature, Plan, ProviderKind},
     failure::{Failure, Result, null_if_missing},
     page::{connection, parse_page_args},
     payload::{catch_refusals, payload},
@@ -69,6 +69,12 @@ impl Tenant {
     /// Preferred language. Null until set here or read from the directory of a verified calendar system.
     async fn language(&self) -> Option<LanguageTag> {
         self.0.language.clone().map(LanguageTag::from)
+    }
+
+    /// Calendar systems that the tenant may connect, among those that this installation offers.
+    async fn providers(&self, ctx: &Context<'_>) -> Vec<ProviderKind> {
+        let providers = tenants::providers(&ctx.services().connectors, &self.0);
+        providers.into_iter().map(ProviderKind::from).collect()
     }
 
     /// Time at which the tenant was created.
@@ -167,6 +173,9 @@ pub struct UpdateTenantInput {
     time_zone: MaybeUndefined<TimeZone>,
     /// Preferred language; null clears it until the next verification reads it from the directory.
     language: MaybeUndefined<LanguageTag>,
+    /// Calendar systems that the tenant may connect; null allows all that this installation offers. Integrations that
+    /// exist stay as they are.
+    providers: MaybeUndefined<Vec<ProviderKind>>,
     /// `version` of the tenant as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
 }
@@ -263,7 +272,7 @@ impl TenantMutation {
         .await
     }
 
-    /// Changes a tenant's name, time zone or language. Vendor staff only (`STAFF`).
+    /// Changes a tenant's name, time zone, language or permitted calendar systems. Vendor staff only (`STAFF`).
     async fn update_tenant(
         &self,
         ctx: &Context<'_>,
@@ -276,6 +285,7 @@ impl TenantMutation {
                 name: input.name,
                 time_zone: patch_field(input.time_zone, |zone| zone.0),
                 language: patch_field(input.language, |tag| tag.0),
+                providers: patch_field(input.providers, |kinds| kinds.into_iter().map(Into::into).collect()),
             };
             let tenant = ctx.services().tenants().update(&by, id, change, input.if_version).await?;
             Ok(UpdateTenantPayload::done(Tenant(tenant)))

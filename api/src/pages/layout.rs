@@ -27,9 +27,23 @@ label{display:block;margin:.6rem 0}input[type=text],input[type=url],input[type=e
 .box{border:1px solid var(--line);border-radius:8px;padding:.9rem 1.1rem;margin:1rem 0}a{color:var(--deed)}
 footer{max-width:40rem;margin:0 auto 4vh;padding:0 2.25rem;color:var(--dim);font-size:.85rem}";
 
+/// Title of the page for an error.
+const FAILED: &str = "This did not work";
+
 /// Renders a complete page; with `reload` the browser reloads it every second.
 pub(super) fn render_page(title: &str, reload: bool, body: Markup) -> HttpResponse {
     respond(StatusCode::OK, title, reload, body)
+}
+
+/// Renders the page of a form. After a refusal, the page says why and is shown with the status of the refusal; nothing
+/// has been changed, and the form can be submitted again.
+pub(super) fn render_form(title: &str, refusal: Option<&Error>, form: Markup) -> HttpResponse {
+    let status = refusal.map_or(StatusCode::OK, status);
+    let body = html! {
+        @if let Some(error) = refusal { div.box role="alert" { (sentence(error)) } }
+        (form)
+    };
+    respond(status, title, false, body)
 }
 
 fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpResponse {
@@ -61,7 +75,20 @@ fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpR
 
 /// Renders a page that explains why a request was refused. Nothing has been changed.
 pub(super) fn error_page(error: &Error) -> HttpResponse {
-    let status = match error {
+    respond(status(error), FAILED, false, sentence(error))
+}
+
+/// As [`error_page`], for a step of the connect pages, with a way back to them.
+pub(super) fn connect_error(error: &Error) -> HttpResponse {
+    let body = html! {
+        (sentence(error))
+        @if status(error) != StatusCode::GONE { p { a href="/connect/progress" { "Back to the connection" } } }
+    };
+    respond(status(error), FAILED, false, body)
+}
+
+fn status(error: &Error) -> StatusCode {
+    match error {
         Error::Refused(refusal) if matches!(refusal.code, "LINK_UNKNOWN" | "NOT_FOUND") => {
             StatusCode::NOT_FOUND
         }
@@ -79,7 +106,11 @@ pub(super) fn error_page(error: &Error) -> HttpResponse {
         | Error::MasterKeyUnknown { .. }
         | Error::Unreadable { .. }
         | Error::UnknownWord(_) => StatusCode::SERVICE_UNAVAILABLE,
-    };
+    }
+}
+
+/// What an error says to the reader of a page.
+fn sentence(error: &Error) -> Markup {
     let said = match error {
         Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {
             tracing::error!(%error, "a page failed");
@@ -87,6 +118,5 @@ pub(super) fn error_page(error: &Error) -> HttpResponse {
         }
         error => wording::render_message(&error.message()),
     };
-    let body = html! { p { (said) } p.dim data-muster-code=(error.code()) { "Code: " (error.code()) } };
-    respond(status, "This did not work", false, body)
+    html! { p { (said) } p.dim data-muster-code=(error.code()) { "Code: " (error.code()) } }
 }

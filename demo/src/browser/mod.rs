@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::{Client, Method, Request, Response, header};
 pub use jar::CookieJar;
-pub use page::{Form, Page};
+pub use page::{FieldKind, Form, Page};
 use url::{Url, form_urlencoded};
 
 use crate::{
@@ -88,6 +88,9 @@ impl Browser {
         for _ in 0..MOST_PAGES {
             location = self.wait(location).await?;
             let Location::Page(page) = location else { return Ok(location) };
+            if let Some(landing) = page.landing {
+                return Ok(Location::Landed(landing));
+            }
             if page.next.is_none() {
                 return if page.code.is_none() { Ok(Location::Page(page)) } else { Err(page.stop_error()) };
             }

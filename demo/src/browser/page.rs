@@ -18,6 +18,8 @@ pub struct Page {
     pub next: Option<Form>,
     /// Whether the page shows pending work and must be reloaded.
     pub waits: bool,
+    /// The link back to the vendor's product; `None` if the page shows none.
+    pub landing: Option<Url>,
     /// State shown on the page; `None` if it shows none.
     pub state: Option<String>,
     /// Error code shown on the page; `None` if it shows none.
@@ -78,11 +80,13 @@ impl Page {
             let found = find(&html, &format!("[{name}]")).into_iter().next();
             found.and_then(|element| element.attr(name)).map(str::to_owned)
         };
+        let landing = find(&html, "a[data-muster-landing]").into_iter().next();
         let text = |selector: &str| find(&html, selector).into_iter().next().map(line).unwrap_or_default();
         Ok(Self {
             title: if text("h1").is_empty() { text("title") } else { text("h1") },
             text: if text("main").is_empty() { text("body") } else { text("main") },
             waits: mark("data-muster-wait").is_some(),
+            landing: landing.and_then(|link| url.join(link.attr("href")?).ok()),
             state: mark("data-muster-state"),
             code: mark("data-muster-code"),
             next,

@@ -282,10 +282,14 @@ async fn authorise(
     let touched = seen.pointer("/connectedMailboxes/totalCount").and_then(Value::as_u64);
     ensure(again || touched == Some(0), || format!("{touched:?} mailboxes before the authorisation"))?;
     let place = browser.submit(&page, &[]).await?;
-    let Location::Landed(landed) = place else {
-        return Err(place.page()?.stop_error());
-    };
     progress.did(Step::Authorise, "no mailbox was touched before");
+    demo.report.show_step(Step::Land);
+    let page = browser.wait(place).await?.page()?;
+    let Some(landed) = page.landing.clone() else {
+        ensure(page.state.as_deref() == Some("AWAITING_PROPAGATION"), || page.stop_error().to_string())?;
+        progress.did(Step::Land, "nobody has to wait: the provider is still applying the permission");
+        return Ok(());
+    };
     let said =
         |name: &str| landed.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let state = said("state").unwrap_or_default();

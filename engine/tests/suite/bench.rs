@@ -262,6 +262,7 @@ pub async fn new_tenant(node: &Node) -> Id<ids::Tenant> {
         return_urls: serde_json::json!([]),
         time_zone: None,
         language: None,
+        providers: None,
         data_key: Vec::new(),
         data_key_rotation: None,
         version: 0,

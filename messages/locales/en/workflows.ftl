@@ -4,6 +4,8 @@
 
 consent-pending = The administrator has not granted access at the provider yet.
 finish-the-consent = Finish the consent at the provider.
+consent-is-tried = Muster is trying the access that was granted.
+correct-or-try-again = Correct what you entered, or try again when the calendar system can be reached: open the link from the invitation again.
 connect-failed = The connection failed.
 start-the-connection-again = Start the connection again.
 consent-unreadable = The consent cannot be read.

@@ -1,7 +1,7 @@
 //! Puts a consent into effect and withdraws consents. A new consent is first stored, sealed, in the connect session;
 //! the integration's run tests it and makes it permanent.
 
-use domain::{Id, connect::ConnectStep, ids};
+use domain::{Id, connect::ConnectStep, ids, state::IntegrationState};
 use providers::Secret;
 use sea_orm::{
     ActiveModelTrait,
@@ -13,7 +13,9 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    Connect, ConsentSignal, SessionRow, actor, domains,
+    Connect, ConsentSignal, SessionRow, actor,
+    choices::accept_terms_of_run,
+    domains,
     session::{consent_context, session_ended},
 };
 use crate::{
@@ -24,7 +26,8 @@ use crate::{
 
 impl Connect {
     /// Stores a consent, sealed, in the connect session and signals the integration's run. The consent takes effect
-    /// only after the run has tested it.
+    /// only after the run has tested it. An attempt that has failed meanwhile is started again, so that what was wrong
+    /// can be corrected (S6.2).
     pub(super) async fn store_consent_for_run(
         &self,
         tx: &mut Tx,
@@ -42,12 +45,34 @@ impl Connect {
         let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
         let subject = session.integration_id.to_string();
         tx.audit(&actor(session), "integration.credentials", subject, AuditFacts::for_creation(facts));
-        let said = ConsentSignal { session: session.id, by: account.to_owned(), server: server.cloned() };
+        let said = ConsentSignal {
+            session: session.id,
+            by: account.to_owned(),
+            server: server.cloned(),
+            id: Some(self.services.ids.uuid()),
+        };
         let said = serde_json::to_value(said).map_err(|_| Error::Unreadable { what: "consent" })?;
-        integrations::signal_connect_run(tx, session.integration_id, "consented", said).await
+        self.restart_failed_attempt(tx, session).await?;
+        integrations::signal_connect_run(tx, session.integration_id, "consented", said).await?;
+        Ok(())
+    }
+
+    /// Starts the attempt of a session again if it has ended; the session's administrator has accepted the terms.
+    async fn restart_failed_attempt(&self, tx: &mut Tx, session: &SessionRow) -> Result<()> {
+        let row = integrations::find(tx, session.integration_id).await?;
+        if integrations::live_connect_run(tx.conn(), tx.tenant(), row.id).await?.is_some() {
+            return Ok(());
+        }
+        if matches!(row.state.require()?, IntegrationState::Active | IntegrationState::Degraded) {
+            return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", messages::already_connected()));
+        }
+        let actor = actor(session);
+        self.services.integrations().enqueue_reconnection(tx, &row, &actor).await?;
+        accept_terms_of_run(tx, row.id, &actor).await
     }
 
     /// The consent that [`Connect::store_consent_for_run`] stored for an integration; read by the integration's run.
+    /// Refused with `SESSION_OVER` if it is not stored any more.
     pub async fn stored_consent(
         &self,
         _by: &System,
@@ -61,13 +86,15 @@ impl Connect {
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         let row = row.ok_or_else(session_ended)?;
-        let sealed = row.consent.as_deref().unwrap_or_default();
+        // It has been put into effect and authorised, or another answer has taken its place.
+        let sealed = row.consent.as_deref().ok_or_else(session_ended)?;
         let plain = self.services.secrets().open(consent_context(&row), sealed).await?;
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
     }
 
     /// Makes a tested consent permanent in one transaction: binds the organisation at the provider to this tenant and
-    /// no other, and stores the secret. Idempotent.
+    /// no other, and stores the secret. Idempotent. Refused with `SESSION_OVER` if the session of the consent has ended
+    /// meanwhile, because an answer was corrected.
     pub async fn activate_consent(
         &self,
         _by: &System,
@@ -77,6 +104,8 @@ impl Connect {
         organisation: &providers::Organisation,
     ) -> Result<()> {
         let (mut tx, _) = self.services.begin_locked(integration.tenant_id).await?;
+        let session = entity::connect_session::by_id(tx.tenant(), consented.session).one(tx.conn()).await?;
+        let session = session.ok_or_else(session_ended)?;
         bind(&tx, integration, &organisation.id).await?;
         let connectors = &self.services.connectors;
         domains::store_domains(connectors, tx.conn(), tx.tenant(), integration.id, organisation).await?;
@@ -85,6 +114,7 @@ impl Connect {
         change.external_tenant = Set(Some(organisation.id.clone()));
         change.external_name = Set(Some(organisation.name.clone()));
         change.consented_by = Set(Some(consented.by.clone()));
+        change.consent_session = Set(Some(session.id));
         change.update(tx.conn()).await?;
         self.services.grants().store(&tx, integration.id, None, &consented.by, secret).await?;
         let told = |organisation: Option<&str>, by: Option<&str>, server: Option<&str>| json!({ "organisation": organisation, "consentedBy": by, "server": server });
@@ -98,10 +128,8 @@ impl Connect {
         after["secret"] = json!("changed");
         let subject = integration.id.to_string();
         // Whose link it was is known; the account is a typed text, or what the provider calls it.
-        set_granted(&tx, integration.id, consented.session).await?;
-        let session = entity::connect_session::by_id(tx.tenant(), consented.session).one(tx.conn()).await?;
-        let actor = session.as_ref().map_or_else(|| "connect".to_owned(), actor);
-        tx.audit(&actor, "integration.consent", subject, AuditFacts::for_change(before, after));
+        set_granted(&tx, integration.id, session.id).await?;
+        tx.audit(&actor(&session), "integration.consent", subject, AuditFacts::for_change(before, after));
         tx.commit().await
     }
 
@@ -117,7 +145,8 @@ impl Connect {
         tx.commit().await
     }
 
-    /// Withdraws a consent completely. This is safe even if the consent never took effect.
+    /// Withdraws the consent in effect completely. This is safe even if none took effect. Consents that the run has not
+    /// tried yet are kept: after a correction it continues with the newest one.
     pub async fn withdraw(
         &self,
         _by: &System,
@@ -128,7 +157,6 @@ impl Connect {
         let mut tx = self.services.begin(tenant).await?;
         self.services.grants().remove(&tx, integration, None).await?;
         delete(tenant).filter(Column::IntegrationId.eq(integration)).exec(tx.conn()).await?;
-        delete_stored_consents(&tx, integration).await?;
         clear_organisation(&tx, integration).await?;
         let subject = integration.to_string();
         tx.audit(ENGINE_ACTOR, "integration.abandon", subject, json!({}));
@@ -186,7 +214,7 @@ async fn set_granted(
 
 /// Deletes the consents that connect sessions stored for an integration's run, after the run has made one permanent or
 /// has failed.
-pub(crate) async fn delete_stored_consents(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
+pub(super) async fn delete_stored_consents(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::connect_session::{Column, update};
     update(tx.tenant())
         .filter(Column::IntegrationId.eq(integration))
@@ -195,6 +223,30 @@ pub(crate) async fn delete_stored_consents(tx: &Tx, integration: Id<ids::Integra
         .exec(tx.conn())
         .await?;
     Ok(())
+}
+
+/// Deletes the consents that were stored for an integration's run and that it has tried, once their use is authorised. A
+/// consent that a corrected answer brought meanwhile is still to be tried.
+pub(crate) async fn delete_tried_consents(
+    tx: &Tx,
+    integration: &entity::integration::Model,
+    run: Id<ids::Run>,
+) -> Result<()> {
+    use entity::{connect_session, signal};
+    let reported = signal::of(tx.tenant())
+        .filter(signal::Column::RunId.eq(run))
+        .filter(signal::Column::Name.eq("consented"))
+        .one(tx.conn())
+        .await?;
+    match (reported, integration.consent_session) {
+        (Some(_), Some(tried)) => {
+            let own = connect_session::update(tx.tenant()).filter(connect_session::Column::Id.eq(tried));
+            let nothing = Expr::value(Option::<Vec<u8>>::None);
+            own.col_expr(connect_session::Column::Consent, nothing).exec(tx.conn()).await?;
+            Ok(())
+        }
+        _ => delete_stored_consents(tx, integration.id).await,
+    }
 }
 
 /// Clears the organisation of an integration whose consent never took effect, so that it can be connected to another
@@ -208,6 +260,7 @@ pub(super) async fn clear_organisation(tx: &Tx, integration: Id<ids::Integration
         .col_expr(Column::ExternalName, none())
         .col_expr(Column::ServerUrl, none())
         .col_expr(Column::ConsentedBy, none())
+        .col_expr(Column::ConsentSession, Expr::value(Option::<Id<ids::ConnectSession>>::None))
         .exec(tx.conn())
         .await?;
     Ok(())

@@ -1,9 +1,6 @@
 //! Credentials that an administrator enters, for calendar systems without consent pages.
 
-use domain::{
-    connect::{ConnectPurpose, ConnectStep},
-    text::LineMode,
-};
+use domain::{connect::ConnectPurpose, text::LineMode};
 use providers::{ConsentFlow, Provider, Secret};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -19,7 +16,7 @@ use crate::{
 pub(super) const MAX_USER_LEN: usize = 320;
 
 impl Connect {
-    /// Accepts entered credentials, which the integration's run then tests.
+    /// Accepts entered credentials, which the integration's run then tests. They replace those entered before (S6.2).
     pub async fn submit_credentials(
         &self,
         _by: Anyone,
@@ -27,10 +24,6 @@ impl Connect {
         typed: EnteredCredentials,
     ) -> Result<NextPage> {
         let mut session = self.find_session(cookie, ConnectPurpose::Connect).await?;
-        if session.step != ConnectStep::Credentials {
-            let message = messages::no_credentials_at_this_step();
-            return Err(Error::refuse("STEP_OVER", message));
-        }
         let connector = self.connector_of(&session).await?;
         let finds_server = match connector.consent_flow() {
             ConsentFlow::ServiceAccount { keyless, .. } => {
@@ -42,7 +35,9 @@ impl Connect {
                 };
             }
             ConsentFlow::Login { finds_server } => finds_server,
-            ConsentFlow::Pages => false,
+            ConsentFlow::Pages => {
+                return Err(Error::refuse("STEP_OVER", messages::no_credentials_at_this_step()));
+            }
         };
         let (mut tx, locked) = self.begin_step(&session).await?;
         session = locked;

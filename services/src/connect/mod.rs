@@ -22,21 +22,23 @@ use domain::{
     state::IntegrationState,
 };
 use providers::Provider;
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect};
+use sea_orm::QuerySelect;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
+use uuid::Uuid;
 
 use self::session::{session_ended, set_step};
 use crate::{Error, Refusal, Result, Tx, integrations, messages, proof::Anyone};
 use entity::connect_session::Model as SessionRow;
 
-pub use self::choices::ConnectChoices;
-pub(crate) use self::consent::delete_stored_consents;
+pub use self::choices::{ConnectChoices, ConnectOffer};
+pub(crate) use self::consent::delete_tried_consents;
 pub use self::consent_pages::RedirectParams;
 use self::consent_pages::SessionAccount;
 pub use self::service_account::wrong_administrator;
+pub use self::session::SESSION_OVER_CODE;
 pub use providers::ConsentFlow;
 
 crate::noun! {
@@ -85,6 +87,32 @@ pub struct ConsentQuestion {
     pub session: Id<ids::ConnectSession>,
 }
 
+/// Payload of the signal that notifies the integration's run of the administrator's authorisation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Authorisation {
+    /// The actor who authorised.
+    #[serde(default)]
+    pub by: String,
+    /// The connect session whose consent was authorised; `None` for a consent of an earlier version.
+    #[serde(default, with = "domain::ids::plain")]
+    pub session: Option<Id<ids::ConnectSession>>,
+}
+
+/// What a connect session is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The administrator has not granted access yet, or has left the page on which to do so.
+    Unfinished,
+    /// The run is working on it: it tries the consent, or verifies the connection.
+    Working,
+    /// The administrator has to authorise the use of the access.
+    Authorisation,
+    /// The provider has not applied the permission everywhere yet, which may take a day. The page need not stay open.
+    Propagation,
+    /// The attempt has ended, well or not; see the state.
+    Ended,
+}
+
 /// Progress of a connect session, for its page.
 #[derive(Debug, Clone)]
 pub struct Progress {
@@ -96,14 +124,17 @@ pub struct Progress {
     pub integration: entity::integration::Model,
     /// State of the integration.
     pub state: IntegrationState,
-    /// Why the integration is in this state.
+    /// Why the integration is in this state or, while a run retries a step, why its last attempt failed.
     pub reason: Option<Reason>,
-    /// The URL to which the browser returns at the end.
+    /// What the session is waiting for.
+    pub phase: Phase,
+    /// The return URL in the vendor's product, with the verdict; `None` before the attempt has ended, and if the vendor
+    /// specified none.
     pub landing: Option<Url>,
-    /// Whether the administrator has authorised or declined in this session; the run may not have processed this yet.
-    pub answered: bool,
-    /// Whether a run is connecting the integration; if so, a final state is that of the previous attempt.
-    pub connecting: bool,
+    /// Whether the answers can be corrected from here, because the attempt ended without a connection.
+    pub is_correctable: bool,
+    /// Whether the calendar system is connected with credentials that the administrator enters.
+    pub takes_credentials: bool,
 }
 
 /// Payload of the signal that notifies the integration's run of a consent.
@@ -116,6 +147,10 @@ pub struct ConsentSignal {
     pub by: String,
     /// URL of the customer's own server.
     pub server: Option<Url>,
+    /// Distinguishes the consents of a session, whose credentials may be corrected; `None` for one that an earlier version
+    /// stored.
+    #[serde(default)]
+    pub id: Option<Uuid>,
 }
 
 impl Connect {
@@ -126,22 +161,30 @@ impl Connect {
         let txn = self.services.read(session.tenant_id).await?;
         let row = entity::integration::by_id(session.tenant_id, session.integration_id).one(&txn).await?;
         let integration = row.ok_or_else(session_ended)?;
-        let (state, reason) =
-            (integration.state.require()?, integrations::parse_reason(integration.reason.as_ref()));
-        let connecting = is_connecting(&txn, session.tenant_id, integration.id).await?;
+        let run = integrations::live_connect_run(&txn, session.tenant_id, integration.id).await?;
         drop(txn);
-        let landing = self.landing(&integration, state, reason.as_ref()).await?;
-        let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
-        let answered = session.step == ConnectStep::Answered;
+        let state = integration.state.require()?;
+        let phase = run.as_ref().map_or(Phase::Ended, |_| phase(&session, state));
+        // While a step is retried, its run knows more than the integration.
+        let retried = run.as_ref().filter(|_| phase == Phase::Working);
+        let retried = retried.and_then(|run| integrations::parse_reason(run.reason.as_ref()));
+        let reason = retried.or_else(|| integrations::parse_reason(integration.reason.as_ref()));
+        let landing = match phase {
+            Phase::Ended => self.landing(&session, &integration, state, reason.as_ref()).await?,
+            _ => None,
+        };
+        let is_correctable = phase == Phase::Unfinished || (phase == Phase::Ended && !state.is_usable());
+        let connector = self.services.connectors.get(integrations::provider(&integration)?)?;
         Ok(Progress {
             session: session.id,
-            tenant,
+            tenant: tenant.map(|tenant| tenant.name).unwrap_or_default(),
             integration,
             state,
             reason,
+            phase,
             landing,
-            answered,
-            connecting,
+            is_correctable,
+            takes_credentials: !matches!(connector.consent_flow(), ConsentFlow::Pages),
         })
     }
 
@@ -169,8 +212,7 @@ impl Connect {
             set_step(&tx, &mut session, ConnectStep::Answered).await?;
         }
         tx.commit().await?;
-        let landed = self.landing(&row, IntegrationState::Verifying, None).await?;
-        Ok(landed.map_or(NextPage::Progress, NextPage::Land))
+        Ok(NextPage::Progress)
     }
 
     /// Records that the administrator declined, before or instead of the authorisation.
@@ -192,38 +234,48 @@ impl Connect {
         let subject = row.id.to_string();
         tx.audit(&actor(&session), "integration.decline", subject, json!({ "code": reason.code }));
         tx.commit().await?;
-        let landed = self.landing(&row, IntegrationState::Declined, Some(&reason)).await?;
-        Ok(landed.map_or(NextPage::Progress, NextPage::Land))
+        Ok(NextPage::Progress)
     }
 
-    /// The return URL; `None` if the vendor specified none or no longer allows it.
+    /// The session's return URL with the verdict: that of a user's own consent, or that of the link and otherwise of
+    /// the integration. `None` if the vendor specified none or no longer allows it.
     async fn landing(
         &self,
+        session: &SessionRow,
         integration: &entity::integration::Model,
         state: IntegrationState,
         reason: Option<&Reason>,
     ) -> Result<Option<Url>> {
-        let Some(url) = integration.return_url.as_deref() else { return Ok(None) };
-        let tenant = integration.tenant_id;
-        let allowed = self.services.tenants().allows_return_url(Anyone, tenant, url).await?;
-        Ok(landing(integration, state, reason).filter(|_| allowed))
+        let tenant = session.tenant_id;
+        let of_session = match (session.link_id, session.user_id) {
+            (Some(link), _) => {
+                let txn = self.services.read(tenant).await?;
+                let link = entity::connect_link::by_id(tenant, link).one(&txn).await?;
+                link.and_then(|link| link.return_url).or_else(|| integration.return_url.clone())
+            }
+            (None, Some(_)) => session.return_url.clone(),
+            (None, None) => integration.return_url.clone(),
+        };
+        let Some(url) = of_session else { return Ok(None) };
+        let allowed = self.services.tenants().allows_return_url(Anyone, tenant, &url).await?;
+        Ok(landing(&url, integration.id, state, reason).filter(|_| allowed))
     }
 }
 
-/// Whether a run is currently connecting an integration.
-async fn is_connecting(
-    conn: &impl ConnectionTrait,
-    tenant: Id<ids::Tenant>,
-    integration: Id<ids::Integration>,
-) -> Result<bool> {
-    use entity::run::{Column, of};
-    let run = of(tenant)
-        .filter(Column::Subject.eq(integration))
-        .filter(Column::Workflow.eq("connect_integration"))
-        .filter(Column::FinishedAt.is_null())
-        .one(conn)
-        .await?;
-    Ok(run.is_some())
+/// What a session waits for while a run is connecting its integration.
+fn phase(session: &SessionRow, state: IntegrationState) -> Phase {
+    use IntegrationState as S;
+    let is_answered = session.step == ConnectStep::Answered;
+    let is_away = matches!(
+        session.step.known(),
+        Some(ConnectStep::Open | ConnectStep::Credentials | ConnectStep::Asking | ConnectStep::AtProvider)
+    );
+    match state {
+        S::AwaitingAuthorization if !is_answered => Phase::Authorisation,
+        S::AwaitingPropagation => Phase::Propagation,
+        _ if is_away => Phase::Unfinished,
+        _ => Phase::Working,
+    }
 }
 
 /// The actor that the audit log records for the actions of a connect session.
@@ -264,12 +316,13 @@ fn may_authorise(
 
 /// Adds the result to the return URL.
 fn landing(
-    integration: &entity::integration::Model,
+    url: &str,
+    integration: Id<ids::Integration>,
     state: IntegrationState,
     reason: Option<&Reason>,
 ) -> Option<Url> {
-    let mut url: Url = integration.return_url.as_deref()?.parse().ok()?;
-    let id = integration.id.to_string();
+    let mut url: Url = url.parse().ok()?;
+    let id = integration.to_string();
     url.query_pairs_mut().append_pair("integration", &id).append_pair("state", state.as_str());
     if let Some(reason) = reason {
         url.query_pairs_mut().append_pair("reason", &reason.code);

@@ -50,11 +50,15 @@ impl Connect {
         Ok(OwnConsentInvitation { tenant, provider, address })
     }
 
-    /// Starts a user's own consent. Returns a single-use link for the user's browser.
-    pub async fn begin_own_consent(&self, by: &Own) -> Result<String> {
+    /// Starts a user's own consent. Returns a single-use link for the user's browser, which returns to `return_url` at
+    /// the end: the administrator's return URL is no place for a user.
+    pub async fn begin_own_consent(&self, by: &Own, return_url: Option<String>) -> Result<String> {
         // Locked, and the caller read again: the link would outlive a revocation that happens meanwhile.
         let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         authority::reload_caller(&tx, by).await?;
+        if let Some(url) = &return_url {
+            self.services.tenants().require_return_url(tx.conn(), tx.tenant(), url).await?;
+        }
         let user = by.user();
         let row = entity::tenant_user::by_id(tx.tenant(), user).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("user"))?;
@@ -74,8 +78,9 @@ impl Connect {
         if let Some(mailbox) = mailbox.one(tx.conn()).await? {
             connections::require_not_excluded(&mailbox)?;
         }
-        let (secret, _) =
-            self.open_session(&tx, ConnectPurpose::Own, integration.id, None, Some(row.id)).await?;
+        let (secret, _) = self
+            .open_session(&tx, ConnectPurpose::Own, integration.id, None, Some(row.id), return_url)
+            .await?;
         let facts = json!({ "integration": integration.id });
         tx.audit(&by.actor(), "consent.begin", user.to_string(), facts);
         tx.commit().await?;
@@ -135,8 +140,10 @@ impl Connect {
         let refresh_token = refresh_token
             .ok_or_else(|| Error::refuse("CONSENT_INCOMPLETE", messages::consent_not_lasting()))?;
         let secret = connector.own_consent(external, refresh_token)?;
-        let (tx, _) = self.begin_step(&redirect.session).await?;
-        self.store_own_consent(tx, &integration, user, address, &secret).await
+        let (tx, session) = self.begin_step(&redirect.session).await?;
+        self.store_own_consent(tx, &integration, user, address, &secret).await?;
+        let landing = self.landing(&session, &integration, IntegrationState::Active, None).await?;
+        Ok(landing.map_or(NextPage::Progress, NextPage::Land))
     }
 
     /// Refuses an account of another organisation: one with a different organisation id, or one whose domains are not
@@ -196,7 +203,7 @@ impl Connect {
         user: Id<ids::User>,
         address: String,
         secret: &Secret,
-    ) -> Result<NextPage> {
+    ) -> Result<()> {
         let row = entity::tenant_user::by_id(tx.tenant(), user).lock_shared().one(tx.conn()).await?;
         if row.and_then(|row| row.calendar_address).as_ref() != Some(&address) {
             return Err(account_mismatch(&address));
@@ -219,9 +226,7 @@ impl Connect {
         change.route = Set(domain::Route::Own.into());
         change.update(tx.conn()).await?;
         connections::enqueue_activation(&mut tx, &connection, &actor).await?;
-        tx.commit().await?;
-        let landed = self.landing(integration, IntegrationState::Active, None).await?;
-        Ok(landed.map_or(NextPage::Progress, NextPage::Land))
+        tx.commit().await
     }
 }
 

@@ -15,6 +15,9 @@ use crate::{
     vault::{Column as Sealed, SealContext},
 };
 
+/// Error code for a connect session that has expired, or ended because an answer was corrected.
+pub const SESSION_OVER_CODE: &str = "SESSION_OVER";
+
 impl Connect {
     pub(super) async fn open_session(
         &self,
@@ -23,6 +26,7 @@ impl Connect {
         integration: Id<ids::Integration>,
         link: Option<Id<ids::ConnectLink>>,
         user: Option<Id<ids::User>>,
+        return_url: Option<String>,
     ) -> Result<(String, SessionRow)> {
         let secret = self.services.ids.random_secret();
         let row = SessionRow {
@@ -40,6 +44,7 @@ impl Connect {
             consent: None,
             signed_in: None,
             typed_account: None,
+            return_url,
             created_at: tx.now(),
             expires_at: tx.now() + self.services.settings.session_lifetime,
         };
@@ -98,6 +103,19 @@ pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: ConnectSte
     Ok(())
 }
 
+/// Ends all connect sessions of an integration, with their consents, because an answer was corrected: no page and no
+/// consent of before counts any more.
+pub(super) async fn end_sessions(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
+    use entity::connect_session::{Column, delete};
+    let of_pages = Column::Purpose.eq(ConnectPurpose::Connect.as_str());
+    delete(tx.tenant())
+        .filter(Column::IntegrationId.eq(integration))
+        .filter(of_pages)
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
 pub(super) fn verifier_context(session: &SessionRow) -> SealContext {
     Sealed::ConnectSessionVerifier.at(session.tenant_id, session.id)
 }
@@ -107,5 +125,5 @@ pub(super) fn consent_context(session: &SessionRow) -> SealContext {
 }
 
 pub(super) fn session_ended() -> Error {
-    Error::refuse("SESSION_OVER", messages::session_over())
+    Error::refuse(SESSION_OVER_CODE, messages::session_over())
 }

@@ -41,6 +41,7 @@ mod tests {
             return_urls: serde_json::json!([]),
             time_zone: zone.map(str::to_owned),
             language: None,
+            providers: None,
             data_key: Vec::new(),
             data_key_rotation: None,
             version: 1,

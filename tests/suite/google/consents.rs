@@ -29,7 +29,7 @@ pub async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account
 /// Begins a user's own consent; returns the browser and the page at which Google asks who is there.
 pub async fn own_consent(app: &TestApp, org: &Org, user: &str) -> (Browser, Page) {
     let user = app.user(&org.tenant, user).await;
-    let query = "mutation { connectOwnCalendar { url userErrors { code } } }";
+    let query = "mutation { connectOwnCalendar(input: {}) { url userErrors { code } } }";
     let begun = user.query(query, json!({})).await;
     let url = text(&begun["connectOwnCalendar"]["url"]);
     let mut browser = app.browser(org);

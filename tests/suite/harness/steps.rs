@@ -104,9 +104,14 @@ pub fn member(page: &Page, name: &str) -> String {
     found.unwrap_or_else(|| panic!("{} has no {name}", page.url)).1.into_owned()
 }
 
-/// What a browser was sent back with: the members of the landing address.
-pub fn landed(place: Location) -> BTreeMap<String, String> {
-    let Location::Landed(url) = place else { panic!("the browser did not land: {place:?}") };
+/// What the last page sends a browser back with: the members of its landing address.
+pub fn landed(place: &Location) -> BTreeMap<String, String> {
+    let url = match place {
+        Location::Landed(url) => url.clone(),
+        Location::Page(page) => {
+            page.landing.clone().unwrap_or_else(|| panic!("the page does not lead back: {page:?}"))
+        }
+    };
     assert!(url.as_str().starts_with(LANDING), "{url}");
     url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }

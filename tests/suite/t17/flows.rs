@@ -78,7 +78,7 @@ impl Flow {
             Self::SignIn | Self::Consent => (app.invite(org).await, org.admin().to_owned()),
             Self::Own | Self::OwnAtGoogle => {
                 let user = app.user(&org.tenant, person.1).await;
-                let begun = user.query("mutation { connectOwnCalendar { url } }", json!({})).await;
+                let begun = user.query("mutation { connectOwnCalendar(input: {}) { url } }", json!({})).await;
                 let url = begun["connectOwnCalendar"]["url"].as_str().unwrap_or_else(|| panic!("{begun}"));
                 (url.to_owned(), org.people()[person.0].to_owned())
             }

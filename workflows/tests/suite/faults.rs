@@ -179,6 +179,7 @@ mod faults_leave_no_trace_in {
         sqlite on Sqlite:
         a_connection Connect / 1,
         a_permission_that_spreads Spreading / 1,
+        a_connection_whose_answers_are_corrected Corrected / 1,
         a_consent_that_is_declined Declined / 1,
         a_consent_that_expires Expired / 1,
         a_connection_that_is_not_proven Unproven / 1,

@@ -93,6 +93,17 @@ pub struct InviteAdministratorInput {
     integration_id: Option<ID>,
 }
 
+/// Details of a link with which the caller connects a calendar system.
+#[derive(InputObject)]
+pub struct CreateConnectLinkInput {
+    /// Identifier of an existing integration to connect, such as one from `createIntegration` or one that is to be
+    /// connected again; omit to create an integration on the pages.
+    integration_id: Option<ID>,
+    /// Return URL to which the browser is redirected at the end; must be, or be below, one of the tenant's
+    /// `returnUrls`.
+    return_url: Option<Url>,
+}
+
 /// Selects the invitation to revoke.
 #[derive(InputObject)]
 pub struct RevokeInvitationInput {
@@ -131,7 +142,8 @@ payload! {
 payload! {
     /// Result of `setServiceMailbox`.
     SetServiceMailboxPayload {
-        /// The run that verifies the mailbox.
+        /// The run that verifies the mailbox. Null if the integration is not connected and nobody is connecting it: the
+        /// mailbox is then verified with the connection.
         run: Run,
     }
 }
@@ -143,6 +155,17 @@ payload! {
         /// Time at which the link expires.
         expires_at: DateTime,
         /// Identifier of the invitation, for `revokeInvitation`; starts with `lnk_`.
+        invitation_id: ID,
+    }
+}
+payload! {
+    /// Result of `createConnectLink`.
+    CreateConnectLinkPayload {
+        /// Link to the pages on which the caller connects the calendar system. Returned only here.
+        url: Url,
+        /// Time at which the link expires.
+        expires_at: DateTime,
+        /// Identifier of the link, for `revokeInvitation`; starts with `lnk_`.
         invitation_id: ID,
     }
 }
@@ -207,7 +230,7 @@ impl IntegrationMutation {
     }
 
     /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
-    /// stay as they are. Needs permission to connect (see `createIntegration`).
+    /// stay as they are. The run waits for somebody to open a link of `createConnectLink` or `inviteAdministrator`. Needs permission to connect (see `createIntegration`).
     async fn reconnect_integration(
         &self,
         ctx: &Context<'_>,
@@ -223,7 +246,8 @@ impl IntegrationMutation {
     }
 
     /// Sets the service mailbox of an integration. The current mailbox stays in use until the new one has passed its
-    /// verification, and existing bookings remain in the mailbox to which they were written. Needs
+    /// verification, and existing bookings remain in the mailbox to which they were written. For an integration that
+    /// was never connected, it corrects the mailbox that is verified with the connection. Needs
     /// `SERVICE_ACCOUNT_EDIT`.
     async fn set_service_mailbox(
         &self,
@@ -234,7 +258,11 @@ impl IntegrationMutation {
             let by = ctx.caller().allow::<may::ServiceAccountEdit>()?;
             let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let run = ctx.services().service_accounts().propose_mailbox(&by, id, &input.mailbox.0).await?;
-            Ok(SetServiceMailboxPayload::done(run::read_enqueued(ctx, &by, run).await?))
+            let run = match run {
+                Some(run) => Some(run::read_enqueued(ctx, &by, run).await?),
+                None => None,
+            };
+            Ok(SetServiceMailboxPayload::done(run))
         })
         .await
     }
@@ -258,6 +286,26 @@ impl IntegrationMutation {
             let (link, url) = ctx.services().links().invite(&by, new).await?;
             let expires_at = DateTime(link.expires_at);
             Ok(InviteAdministratorPayload::done(Url(url), expires_at, format_id(link.id)))
+        })
+        .await
+    }
+
+    /// Creates a link with which the calling user connects a calendar system in a browser, or connects one again. Needs
+    /// permission to connect (see `createIntegration`). The link ends with that permission, and when the user's access
+    /// tokens are revoked. Vendor keys use `inviteAdministrator`.
+    async fn create_connect_link(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Parameters of `createConnectLink`.")] input: CreateConnectLinkInput,
+    ) -> Result<CreateConnectLinkPayload> {
+        catch_refusals(async {
+            let by = ctx.caller().allow::<may::ConnectCalendars>()?;
+            let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
+            let integration = input.integration_id.map(of).transpose()?;
+            let return_url = input.return_url.map(|url| url.0);
+            let (link, url) = ctx.services().links().create_own(&by, integration, return_url).await?;
+            let expires_at = DateTime(link.expires_at);
+            Ok(CreateConnectLinkPayload::done(Url(url), expires_at, format_id(link.id)))
         })
         .await
     }

@@ -129,6 +129,14 @@ payload! {
         run: Run,
     }
 }
+/// How the caller's own calendar is connected.
+#[derive(InputObject)]
+pub struct ConnectOwnCalendarInput {
+    /// Return URL to which the browser is redirected at the end; must be, or be below, one of the tenant's
+    /// `returnUrls`. If omitted, the browser stays on Muster's page.
+    return_url: Option<Url>,
+}
+
 payload! {
     /// Result of `connectOwnCalendar`.
     ConnectOwnCalendarPayload {
@@ -238,10 +246,15 @@ impl UserMutation {
 
     /// Starts connecting the caller's calendar with the caller's own consent, for a calendar that the service account
     /// cannot access. Any user may call it.
-    async fn connect_own_calendar(&self, ctx: &Context<'_>) -> Result<ConnectOwnCalendarPayload> {
+    async fn connect_own_calendar(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Parameters of `connectOwnCalendar`.")] input: ConnectOwnCalendarInput,
+    ) -> Result<ConnectOwnCalendarPayload> {
         catch_refusals(async {
             let by = ctx.caller().allow_own()?;
-            let url = ctx.services().connect().begin_own_consent(&by).await?;
+            let return_url = input.return_url.map(|url| url.0);
+            let url = ctx.services().connect().begin_own_consent(&by, return_url).await?;
             Ok(ConnectOwnCalendarPayload::done(Url(url)))
         })
         .await

@@ -66,6 +66,7 @@ const MUTATIONS: &[(By, &str, &str, &str)] = &[
     (Vendor, "deleteOpenIdIssuer", r#"{"id": "$openIdIssuer"}"#, ""),
     (Vendor, "inviteAdministrator", r#"{"email": "it@acme.example"}"#, "url invitationId"),
     (Vendor, "revokeInvitation", r#"{"id": "$invitationId"}"#, ""),
+    (User, "createConnectLink", "{}", "url"),
     (Vendor, "createIntegration", r#"{"name": "I", "provider": "MICROSOFT_365", "accessLevel": "FULL"}"#, ""),
     (Vendor, "authoriseIntegration", r#"{"id": "$waiting"}"#, ""),
     (Vendor, "verifyIntegration", r#"{"id": "$integration"}"#, ""),
@@ -82,7 +83,7 @@ const MUTATIONS: &[(By, &str, &str, &str)] = &[
     (Vendor, "cancelRun", r#"{"id": "$run"}"#, ""),
     (Vendor, "retryRun", r#"{"id": "$run"}"#, ""),
     (User, "activateMyCalendar", "", ""),
-    (User, "connectOwnCalendar", "", "url"),
+    (User, "connectOwnCalendar", "{}", "url"),
     (
         Vendor,
         "createBooking",

@@ -22,6 +22,7 @@ const NO_DOORS: &[&str] = &[
     "cancelRun",
     "connectOwnCalendar",
     "createBooking",
+    "createConnectLink",
     "createIntegration",
     "createTenant",
     "excludeConnectedMailbox",

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{super::Access, CLOCK_LEEWAY_SECONDS};
 use crate::{
-    Error, Result, Tx,
+    Error, Result, Tx, links,
     proof::{Member, OwnOr},
     roles,
 };
@@ -85,8 +85,8 @@ impl Access {
     }
 }
 
-/// Ends the unfinished consents of one user, or every user, for their own calendars: whoever stole a token may hold the
-/// link of one.
+/// Ends the unfinished consents of one user, or every user, for their own calendars, and the links that they created to
+/// connect a calendar system: whoever stole a token may hold such a link.
 async fn end_own_consents(tx: &Tx, user: Option<Id<ids::User>>) -> Result<()> {
     use entity::connect_session::{Column, delete};
     let statement = match user {
@@ -94,7 +94,7 @@ async fn end_own_consents(tx: &Tx, user: Option<Id<ids::User>>) -> Result<()> {
         None => delete(tx.tenant()).filter(Column::UserId.is_not_null()),
     };
     statement.exec(tx.conn()).await?;
-    Ok(())
+    links::end_own_links(tx, user).await
 }
 
 /// Invalidates sign-in codes that have not been exchanged yet.

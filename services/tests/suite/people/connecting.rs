@@ -3,16 +3,19 @@
 mod credentials;
 
 use domain::{
-    AccessLevel, Id, Permission, ProviderKind, StandardRole, access::Denied, ids, may,
+    AccessLevel, Id, Permission, ProviderKind, StandardRole,
+    access::Denied,
+    connect::{ConnectPurpose, ConnectStep},
+    ids, may,
     state::IntegrationState,
 };
 use entity::{connect_session, integration, service_account};
 use providers::Organisation;
-use sea_orm::sea_query::Expr;
+use sea_orm::{EntityTrait, sea_query::Expr};
 use serde_json::json;
 use services::{
     Anyone, Caller, Error,
-    connect::{ConnectChoices, ConsentSignal, EnteredCredentials, NextPage},
+    connect::{ConnectChoices, ConsentSignal, EnteredCredentials, NextPage, Phase},
     grants::Secret,
     integrations::NewIntegration,
     links::NewInvitation,
@@ -22,14 +25,14 @@ use services::{
 use self::credentials::{
     an_address_with_a_secret_in_it_is_refused,
     an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refused,
-    credentials_are_taken_once_and_only_where_they_are_asked_for,
+    s6_2_credentials_replace_those_before_and_are_taken_only_where_they_are_asked_for,
     what_is_typed_has_a_length_and_no_odd_characters,
 };
 use crate::people::harness::{Harness, person, refused};
 
 on_both!(
     nobody_signals_a_connection_by_hand,
-    credentials_are_taken_once_and_only_where_they_are_asked_for,
+    s6_2_credentials_replace_those_before_and_are_taken_only_where_they_are_asked_for,
     an_address_with_a_secret_in_it_is_refused,
     what_is_typed_has_a_length_and_no_odd_characters,
     an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refused,
@@ -156,8 +159,37 @@ pub async fn adopted(h: &Harness, tenant: Id<ids::Tenant>, external: &str) -> in
 
 pub async fn adopt(h: &Harness, row: &integration::Model, external: &str) -> Result<(), Error> {
     let secret = Secret::MicrosoftApp { external: external.to_owned() };
-    let said = ConsentSignal { session: Id::nil(), by: "admin@acme.example".to_owned(), server: None };
+    let said = consent(h, row, "admin@acme.example").await;
     h.services.connect().activate_consent(&h.services, row, &said, &secret, &organisation(external)).await
+}
+
+/// A consent that the connect page reported, with its session.
+pub async fn consent(h: &Harness, row: &integration::Model, by: &str) -> ConsentSignal {
+    let session = connect_session::Model {
+        id: h.services.ids.make(),
+        tenant_id: row.tenant_id,
+        link_id: None,
+        user_id: None,
+        integration_id: row.id,
+        cookie_hash: h.services.ids.uuid().as_bytes().to_vec(),
+        purpose: ConnectPurpose::Connect.into(),
+        step: ConnectStep::HandedOver.into(),
+        state_hash: None,
+        nonce: None,
+        verifier: None,
+        consent: None,
+        signed_in: None,
+        typed_account: None,
+        return_url: None,
+        created_at: h.services.now(),
+        expires_at: h.services.now(),
+    };
+    let id = session.id;
+    let tx = h.services.begin(row.tenant_id).await.unwrap();
+    let session = connect_session::ActiveModel::from(session);
+    connect_session::Entity::insert(session).exec_without_returning(tx.conn()).await.unwrap();
+    tx.commit().await.unwrap();
+    ConsentSignal { session: id, by: by.to_owned(), server: None, id: None }
 }
 
 /// With the permission for runs alone, `consented` could send a stored password to a server of one's choice, and
@@ -241,10 +273,13 @@ async fn a_place_that_is_no_longer_allowed_is_not_landed_at(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
     let connect = h.services.connect();
+    assert_eq!(connect.decline(Anyone, &cookie).await.unwrap(), NextPage::Progress);
+    let before = connect.progress(Anyone, &cookie).await.unwrap();
+    assert_eq!((before.landing, before.phase), (None, Phase::Working), "there is no verdict yet");
+    end_runs(&h, tenant).await;
     assert!(connect.progress(Anyone, &cookie).await.unwrap().landing.is_some());
     h.services.tenants().update_return_urls(&h.staff, tenant, Vec::new()).await.unwrap();
     assert_eq!(connect.progress(Anyone, &cookie).await.unwrap().landing, None);
-    assert_eq!(connect.decline(Anyone, &cookie).await.unwrap(), NextPage::Progress);
 }
 
 async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
@@ -277,18 +312,18 @@ async fn the_link_for_an_own_calendar_ends_with_the_users_tokens_and_with_an_iss
     let (access, connect) = (h.services.access(), h.services.connect());
     let token = access.issue(&h.staff, tenant, anna, None).await.unwrap().id;
     let own = h.bearer(tenant, anna).await.allow_own().unwrap();
-    let url = connect.begin_own_consent(&own).await.unwrap();
+    let url = connect.begin_own_consent(&own, None).await.unwrap();
     let secret = url.rsplit_once('/').unwrap().1;
     let whose = by.allow_own_or(anna).unwrap();
     access.revoke(&whose, Some(&[token])).await.unwrap();
     assert_eq!(connect.own_consent_invitation(Anyone, secret).await.unwrap().address, "anna@acme.example");
     access.revoke(&whose, None).await.unwrap();
     assert_eq!(refused(connect.own_consent_invitation(Anyone, secret).await), "SESSION_OVER");
-    let late = connect.begin_own_consent(&own).await;
+    let late = connect.begin_own_consent(&own, None).await;
     assert!(matches!(late, Err(Error::Denied(Denied::Unauthenticated))), "{late:?}");
 
     let own = h.bearer(tenant, anna).await.allow_own().unwrap();
-    let url = connect.begin_own_consent(&own).await.unwrap();
+    let url = connect.begin_own_consent(&own, None).await.unwrap();
     let issuer = crate::people::identities::issuer(&h, tenant).await;
     h.services.issuers().delete(&by.allow().unwrap(), issuer).await.unwrap();
     let secret = url.rsplit_once('/').unwrap().1;
@@ -320,7 +355,7 @@ async fn a_typed_name_is_nobody_in_the_audit(h: Harness) {
     connect.submit_credentials(Anyone, &cookie, typed).await.unwrap();
     let (row, session) = (only(&h, tenant).await, sessions(&h, tenant).await.remove(0).id);
     let secret = connect.stored_consent(&h.services, tenant, row.id, session).await.unwrap();
-    let said = ConsentSignal { session, by: "operator".to_owned(), server: None };
+    let said = ConsentSignal { session, by: "operator".to_owned(), server: None, id: None };
     connect.activate_consent(&h.services, &row, &said, &secret, &organisation("dav")).await.unwrap();
     let recorded = crate::people::audit::entries(&h, tenant).await;
     let consent = recorded.iter().find(|entry| entry.action == "integration.consent").unwrap();

@@ -27,7 +27,7 @@ async fn activate_consent(
     let (connect, row) = (h.services.connect(), only(h, tenant).await);
     let secret = connect.stored_consent(&h.services, tenant, row.id, session).await.unwrap();
     let server = Some("https://dav.example/".parse().unwrap());
-    let said = ConsentSignal { session, by: "svc".to_owned(), server };
+    let said = ConsentSignal { session, by: "svc".to_owned(), server, id: None };
     let organisation = organisation("https://dav.example/svc/");
     connect.activate_consent(&h.services, &row, &said, &secret, &organisation).await.unwrap();
     row

@@ -168,6 +168,7 @@ async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState
         service_mailbox: None,
         known_good: None,
         consented_by: None,
+        consent_session: None,
         return_url: None,
         created_by: "test".to_owned(),
         created_at: now,

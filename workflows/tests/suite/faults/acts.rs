@@ -2,7 +2,8 @@
 
 use chrono::Duration;
 use domain::{AccessLevel, Id, ProviderKind, TimeRange, Timestamp, ids, state::IntegrationState};
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Statement};
+use providers::memory::Method;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use services::{
     Anyone,
     bookings::{NewBooking, NewTime},
@@ -12,7 +13,10 @@ use services::{
     users::NewUser,
 };
 
-use crate::faults::{setup::Setup, system::SERVICE};
+use crate::faults::{
+    setup::Setup,
+    system::{SERVICE, away, out_of_scope},
+};
 
 /// An hour of the day after the setup's first.
 pub fn at(hour: i64) -> Timestamp {
@@ -52,18 +56,20 @@ impl Setup {
         rows.into_iter().next().unwrap()
     }
 
-    /// What a signal of this name says: of the consent, where it lies.
+    /// What a signal of this name says: of the consent, what the page reported.
     pub async fn payload(&self, name: &str) -> serde_json::Value {
-        if name != "consented" {
-            return serde_json::Value::Null;
+        match name {
+            "consented" => self.notes().consented.clone(),
+            _ => serde_json::Value::Null,
         }
+    }
+
+    /// The payload of the newest signal with this name.
+    async fn newest_payload(&self, name: &str) -> serde_json::Value {
+        use entity::signal::{Column, of};
         let txn = self.services.store.read(self.tenant).await.unwrap();
-        let sql = "SELECT id FROM connect_session ORDER BY created_at DESC LIMIT 1";
-        let statement = Statement::from_string(txn.get_database_backend(), sql);
-        let session: Id<ids::ConnectSession> =
-            txn.query_one_raw(statement).await.unwrap().unwrap().try_get("", "id").unwrap();
-        let server = "https://calendar.acme.example/";
-        serde_json::json!({ "session": session, "by": "muster", "server": server })
+        let rows = of(self.tenant).filter(Column::Name.eq(name)).order_by_desc(Column::Id);
+        rows.one(&txn).await.unwrap().unwrap().payload
     }
 
     /// The signals that wait for a run.
@@ -84,6 +90,11 @@ impl Setup {
 
     /// The administrator follows the link and ticks the terms.
     pub async fn tick_the_terms(&self) {
+        self.choose(AccessLevel::Full).await;
+    }
+
+    /// The administrator follows a link, ticks the terms and chooses.
+    async fn choose(&self, access_level: AccessLevel) {
         let link = NewInvitation {
             email: "admin@acme.example".to_owned(),
             return_url: None,
@@ -96,8 +107,8 @@ impl Setup {
             provider: ProviderKind::CalDav,
             terms: true,
             privacy: true,
-            access_level: AccessLevel::Full,
-            service_mailbox: None,
+            access_level,
+            service_mailbox: Some(SERVICE.to_owned()),
         };
         let (cookie, _) = self.services.connect().submit_choices(Anyone, token, choice).await.unwrap();
         self.notes().cookie = cookie;
@@ -114,6 +125,53 @@ impl Setup {
             service_account: None,
         };
         self.services.connect().submit_credentials(Anyone, &cookie, typed).await.unwrap();
+        let consented = self.newest_payload("consented").await;
+        self.notes().consented = consented;
+    }
+
+    /// The administrator corrects an answer wherever the run is, and goes on to the end; the calendar system is away, or
+    /// spreads a permission, for as long as that is needed.
+    pub async fn correct_answers(&self) -> bool {
+        use IntegrationState as S;
+        if self.live("connect_integration").await.is_empty() {
+            return false;
+        }
+        let (state, system) = (self.integration().await.state, &self.system);
+        if self.once("terms") {
+            system.refuse_requests(Method::Organisation, "", away());
+            self.choose(AccessLevel::Full).await;
+        } else if state == S::AwaitingConsent && self.once("consent") {
+            self.consent().await;
+        } else if state == S::AwaitingConsent && self.once("other choices") {
+            self.choose(AccessLevel::Restricted).await;
+        } else if state == S::AwaitingConsent && self.once("consent after other choices") {
+            system.stop_refusing("");
+            self.consent().await;
+        } else if state == S::AwaitingAuthorization && self.once("consent before the authorisation") {
+            self.consent().await;
+        } else if state == S::AwaitingAuthorization && self.once("authorisation") {
+            system.refuse_requests(Method::People, "", away());
+            self.authorise().await;
+        } else if state == S::Verifying && self.once("consent while it is verified") {
+            system.stop_refusing("");
+            self.consent().await;
+        } else if state == S::AwaitingAuthorization && self.once("second authorisation") {
+            system.refuse_requests(Method::People, "", out_of_scope());
+            self.authorise().await;
+        } else if state == S::AwaitingPropagation && self.once("consent while it spreads") {
+            system.stop_refusing("");
+            self.consent().await;
+        } else if state == S::AwaitingAuthorization && self.once("last authorisation") {
+            self.authorise().await;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    async fn authorise(&self) {
+        let cookie = self.notes().cookie.clone();
+        self.services.connect().authorise(Anyone, &cookie).await.unwrap();
     }
 
     /// The administrator goes on from page to page, as far as the run lets them: `false` when there is nothing to do

@@ -16,7 +16,12 @@ impl Scenario {
         let (services, admin, system) = (&setup.services, setup.admin(), &setup.system);
         let integration = setup.notes().integration;
         match self {
-            Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven => {
+            Self::Connect
+            | Self::Spreading
+            | Self::Corrected
+            | Self::Declined
+            | Self::Expired
+            | Self::Unproven => {
                 match self {
                     Self::Unproven => system.refuse_requests(Method::People, "", refused()),
                     Self::Spreading => system.refuse_requests(Method::People, "", out_of_scope()),

@@ -28,6 +28,8 @@ pub enum Scenario {
     Connect,
     /// The permission takes a while to propagate.
     Spreading,
+    /// The administrator corrects the answers, in each state in which that is possible.
+    Corrected,
     /// The administrator declines.
     Declined,
     /// The administrator never responds.
@@ -104,9 +106,10 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Connect,
         Self::Spreading,
+        Self::Corrected,
         Self::Declined,
         Self::Expired,
         Self::Unproven,
@@ -146,7 +149,15 @@ impl Scenario {
     ];
 
     pub fn is_connecting(self) -> bool {
-        matches!(self, Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven)
+        matches!(
+            self,
+            Self::Connect
+                | Self::Spreading
+                | Self::Corrected
+                | Self::Declined
+                | Self::Expired
+                | Self::Unproven
+        )
     }
 
     /// A template of the setup in which the scenario begins.
@@ -234,6 +245,7 @@ impl Scenario {
         let connects = at.workflow == "connect_integration";
         match self {
             Self::Spreading => connects && matches!(at.state.as_str(), "Verify" | "AwaitPropagation"),
+            Self::Corrected => connects && at.state == "Correct",
             Self::Declined | Self::Expired => connects && (at.undoing || at.state == "AwaitAuthorization"),
             Self::Unproven | Self::ReconnectUnproven => connects && (at.undoing || at.state == "Verify"),
             Self::Reconnect => connects && matches!(at.state.as_str(), "Obtain" | "Verify" | "Activate"),
@@ -257,7 +269,11 @@ impl Scenario {
     pub fn cuts(self) -> bool {
         let upkeep =
             matches!(self, Self::Refresh | Self::CheckRevoked | Self::CheckRestored | Self::OpenChannel);
-        !upkeep && !matches!(self, Self::Spreading | Self::Reconnect | Self::Verify | Self::CandidateRefused)
+        !upkeep
+            && !matches!(
+                self,
+                Self::Spreading | Self::Corrected | Self::Reconnect | Self::Verify | Self::CandidateRefused
+            )
     }
 
     /// What people and rooms do when nothing else moves; `false` if they do nothing either.
@@ -277,6 +293,7 @@ impl Scenario {
                 }
                 spreads && setup.once("spread")
             }
+            Self::Corrected => setup.correct_answers().await,
             Self::Declined => setup.go_on_connecting(Answers::No).await,
             Self::Expired => setup.go_on_connecting(Answers::Nothing).await,
             Self::RoomAccepts => setup.system.set_room_responses(Answer::Accepted),

@@ -46,6 +46,8 @@ pub struct Notes {
     pub bookings: Vec<Id<ids::Booking>>,
     /// The cookie of the administrator's browser.
     pub cookie: String,
+    /// What the page last reported of a consent.
+    pub consented: serde_json::Value,
     /// What was done once.
     pub done: BTreeSet<&'static str>,
 }

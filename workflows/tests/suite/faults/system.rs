@@ -1,5 +1,7 @@
 //! The calendar system that the faults are planted in, and the errors that it gives.
 
+use std::time::Duration;
+
 use domain::{Message, ProviderKind};
 use providers::{Error, ErrorKind, Remedy, RoomInfo, memory::Memory};
 
@@ -36,6 +38,12 @@ pub fn out_of_scope() -> Error {
         "403",
         Message::verbatim("This mailbox is outside the agreed scope."),
     )
+}
+
+/// The calendar system cannot be reached.
+pub fn away() -> Error {
+    let message = Message::verbatim("The calendar system cannot be reached.");
+    Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(Duration::from_secs(5)), "503", message)
 }
 
 /// The consent is gone.

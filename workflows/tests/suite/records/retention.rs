@@ -78,6 +78,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         service_mailbox: None,
         known_good: None,
         consented_by: None,
+        consent_session: None,
         return_url: None,
         created_by: "test".to_owned(),
         created_at: now,
@@ -114,6 +115,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         consent: None,
         signed_in: None,
         typed_account: None,
+        return_url: None,
         created_at: now,
         expires_at: if n < MANY { now } else { keep },
     });

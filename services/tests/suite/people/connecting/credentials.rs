@@ -1,6 +1,7 @@
 //! Credentials entered on the connect page: when they are accepted, and what they may contain.
 
 use domain::ProviderKind;
+use sea_orm::QueryOrder;
 use serde_json::json;
 use services::{
     Anyone,
@@ -8,18 +9,24 @@ use services::{
     links::NewInvitation,
 };
 
-use super::{choice, follow, link, typed};
+use super::{choice, follow, link, only, sessions, typed};
 use crate::people::harness::{Harness, refused};
 
-pub(super) async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness) {
+pub(super) async fn s6_2_credentials_replace_those_before_and_are_taken_only_where_they_are_asked_for(
+    h: Harness,
+) {
     let tenant = h.tenant("acme").await;
     let connect = h.services.connect();
     let cookie = follow(&h, &link(&h, tenant).await).await;
+    connect.submit_credentials(Anyone, &cookie, typed("https://dav.exmaple/")).await.unwrap();
     connect.submit_credentials(Anyone, &cookie, typed("https://dav.example/")).await.unwrap();
-    assert_eq!(
-        refused(connect.submit_credentials(Anyone, &cookie, typed("https://evil.example/")).await),
-        "STEP_OVER"
-    );
+    let (row, session) = (only(&h, tenant).await, sessions(&h, tenant).await.remove(0).id);
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let told = entity::signal::of(tenant).order_by_asc(entity::signal::Column::Id).all(&txn).await.unwrap();
+    drop(txn);
+    let servers: Vec<_> = told.iter().filter(|signal| signal.name == "consented").collect();
+    assert_eq!(servers.last().unwrap().payload["server"], "https://dav.example/");
+    assert!(connect.stored_consent(&h.services, tenant, row.id, session).await.is_ok());
 
     let other = h.tenant("other").await;
     let new = NewInvitation {
