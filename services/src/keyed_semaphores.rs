@@ -51,6 +51,19 @@ impl<K: Eq + Hash + Copy> KeyedSemaphores<K> {
     }
 }
 
+impl<K: Eq + Hash + Copy> KeyedSemaphores<K> {
+    /// Acquires a permit of a key; `None` if there is none left.
+    pub(crate) fn try_acquire(&self, of: K) -> Option<KeyedPermit<K>> {
+        let semaphore = {
+            let mut all = self.all();
+            Arc::clone(all.entry(of).or_insert_with(|| Arc::new(Semaphore::new(self.permits))))
+        };
+        let semaphores = Self { permits: self.permits, all: Arc::clone(&self.all) };
+        let held = Some(semaphore.try_acquire_owned().ok()?);
+        Some(KeyedPermit { semaphores, of, held })
+    }
+}
+
 impl<K> KeyedSemaphores<K> {
     /// Creates semaphores with this number of permits for each key, at least one.
     pub(crate) fn with_permits(permits: usize) -> Self {
@@ -97,6 +110,7 @@ mod tests {
         let (first, _second) = (shares.acquire(1).await, shares.acquire(1).await);
         let mut third = Box::pin(shares.acquire(1));
         assert!(third.as_mut().now_or_never().is_none(), "the share is used up");
+        assert!(shares.try_acquire(1).is_none() && shares.try_acquire(2).is_some());
         drop(shares.acquire(2).await);
         drop(first);
         assert!(third.now_or_never().is_some());

@@ -120,10 +120,15 @@ pub struct ServiceDependencies {
     /// The share of each tenant's requests in this node's connections for reading, so that those of one tenant never use
     /// them up.
     read_shares: keyed_semaphores::KeyedSemaphores<Id<ids::Tenant>>,
+    /// The share of each tenant in the connect pages of this node that are followed.
+    followed_pages: keyed_semaphores::KeyedSemaphores<Id<ids::Tenant>>,
     /// Serialises calls to an issuer for sign-ins from the same address.
     sign_in_locks:
         keyed_semaphores::KeyedSemaphores<(std::net::IpAddr, domain::Id<domain::ids::OpenIdIssuer>)>,
 }
+
+/// Number of connect pages of one tenant that a node lets follow their progress.
+const FOLLOWED_PAGES: usize = 16;
 
 impl std::ops::Deref for Services {
     type Target = ServiceDependencies;
@@ -163,6 +168,7 @@ impl Services {
             foreign_calls: customer_calls::CustomerCalls::default(),
             tenant_locks: keyed_semaphores::KeyedSemaphores::default(),
             read_shares,
+            followed_pages: keyed_semaphores::KeyedSemaphores::with_permits(FOLLOWED_PAGES),
             sign_in_locks: keyed_semaphores::KeyedSemaphores::default(),
         });
         Self { inner, reader: None }

@@ -81,6 +81,7 @@ impl Links {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         let email = parse_email(&new.email, "email")?;
+        own::require_integration(&tx, new.integration).await?;
         let user = self.invited(&mut tx, &by, &email, &new.roles).await?;
         let NewInvitation { integration, return_url, .. } = new;
         let created = self.insert(&mut tx, &by, NewLink { email, user, integration, return_url }).await?;
@@ -94,7 +95,6 @@ impl Links {
         if let Some(url) = &new.return_url {
             self.services.tenants().require_return_url(tx.conn(), tx.tenant(), url).await?;
         }
-        own::require_integration(tx, new.integration).await?;
         let token = self.services.ids.random_secret();
         let id = self.services.ids.make::<ids::ConnectLink>();
         let link = Model {

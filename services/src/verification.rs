@@ -4,8 +4,10 @@
 //! unreachable system proves nothing about its rooms. Both reading **and** writing are verified, the latter with two
 //! simultaneous probe events in the service mailbox, which are removed again (S2.6, S4.4).
 
+mod made;
+
 use domain::{
-    BusyKind, Message, TimeRange,
+    BusyKind, Id, Message, TimeRange, ids,
     state::{ConnectionState, Verdict},
 };
 use futures::StreamExt;
@@ -14,6 +16,7 @@ use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect}
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(crate) use self::made::{CHECKS, ChecksMade};
 use crate::{Result, Services, System, messages};
 
 /// Number of rooms checked concurrently.
@@ -88,6 +91,8 @@ pub async fn run(
         services: system.services(),
         provider: &*provider,
         session: &session,
+        integration: (integration.tenant_id, integration.id),
+        reported: 0,
         report: Report {
             checks: Vec::new(),
             rooms: Vec::new(),
@@ -97,8 +102,12 @@ pub async fn run(
             spreading: false,
         },
     };
-    if checklist.reach(integration).await && checklist.directory().await {
+    let is_reached = checklist.reach(integration).await;
+    checklist.publish().await;
+    if is_reached && checklist.directory().await {
+        checklist.publish().await;
         checklist.service_mailbox(mailbox, probe).await;
+        checklist.publish().await;
         checklist.each_room().await;
         checklist.unreadable(integration).await?;
     } else {
@@ -106,6 +115,7 @@ pub async fn run(
             checklist.note(name, None, Verdict::Skipped, messages::earlier_check_failed(), None);
         }
     }
+    checklist.publish().await;
     Ok(checklist.report)
 }
 
@@ -113,10 +123,25 @@ struct Checklist<'a> {
     services: &'a Services,
     provider: &'a dyn Provider,
     session: &'a Session,
+    integration: (Id<ids::Tenant>, Id<ids::Integration>),
+    /// How many of the report's checks the pages have been told.
+    reported: usize,
     report: Report,
 }
 
 impl Checklist<'_> {
+    /// Tells the pages that follow the verification about the checks made since the last call. Messages may be lost: what
+    /// counts is the report, which the step returns.
+    async fn publish(&mut self) {
+        let (tenant, integration) = self.integration;
+        let checks = self.report.checks[self.reported..].to_vec();
+        let made = ChecksMade { integration, is_first: self.reported == 0, checks };
+        self.reported = self.report.checks.len();
+        let payload = serde_json::to_value(made).unwrap_or_default();
+        let (id, topic) = (self.services.ids.make(), CHECKS.to_owned());
+        self.services.queue.fanout.publish(vec![lanes::Message { tenant, topic, id, payload }]).await;
+    }
+
     fn note(
         &mut self,
         name: &str,

@@ -17,6 +17,14 @@ async fn own_link(app: &TestApp, org: &Org, user: &str, input: Value) -> String 
     made["url"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
 }
 
+/// The administrator's browser, whoever has created the link.
+fn administrator(org: &Org) -> Browser {
+    let answers =
+        [("provider", "MICROSOFT_365"), ("service_mailbox", org.mailbox()), ("address", org.admin())];
+    let answers = answers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Browser::new(demo::browser::local_client().unwrap(), answers).with_landing(LANDING.parse().unwrap())
+}
+
 /// What a link answers to a browser that opens it.
 async fn code_of(app: &TestApp, org: &Org, link: &str) -> Option<String> {
     app.browser(org).open(link.parse().unwrap()).await.unwrap().page().unwrap().code
@@ -36,7 +44,7 @@ async fn s6_1_whoever_may_connect_gets_a_link_for_themselves(app: TestApp) {
     let link = own_link(&app, &org, &users[1], json!({ "returnUrl": LANDING })).await;
 
     // The minimal role connects, but does not choose the service account (S4.18).
-    let mut browser = app.browser(&org);
+    let mut browser = administrator(&org);
     let page = app.walk_to(&mut browser, &link, at::choice).await;
     assert!(!page.form().unwrap().has_field("service_mailbox"), "{}", page.text);
     let mut forged = page.clone();
@@ -58,7 +66,8 @@ async fn s6_1_a_link_of_ones_own_ends_with_the_permission_and_with_the_users_tok
     let link = own_link(&app, &org, &users[1], json!({})).await;
     assert_eq!(code_of(&app, &org, &link).await, None);
     let vendor = app.vendor_for(&org.tenant);
-    vendor.mutate("assignRoles", "user { id }", json!({ "userId": users[1], "roleIds": [] })).await;
+    let role = app.role(&org, "Calendar Connector").await;
+    vendor.mutate("unassignRoles", "user { id }", json!({ "userId": users[1], "roleIds": [role] })).await;
     assert_eq!(code_of(&app, &org, &link).await.as_deref(), Some("LINK_WITHDRAWN"));
     app.give_role(&org, &users[1], "Calendar Connector").await;
     assert_eq!(code_of(&app, &org, &link).await, None);
@@ -87,16 +96,16 @@ async fn s6_1_an_integration_that_waits_says_how_to_go_on(app: TestApp) {
     let org = app.with_tenant("Next", 3, 1).await;
     let users = app.with_users(&org, 3).await;
     app.give_role(&org, &users[1], "Administrator").await;
-    let administrator = app.user(&org.tenant, &users[1]).await;
+    let boss = app.user(&org.tenant, &users[1]).await;
     let fields = "integration { id state reason { code nextAction } }";
     let new = json!({ "provider": "MICROSOFT_365", "name": "Calendars", "accessLevel": "FULL" });
-    let made = administrator.mutate("createIntegration", fields, new).await;
+    let made = boss.mutate("createIntegration", fields, new).await;
     let reason = &made["integration"]["reason"];
     assert_eq!(reason["code"], "TERMS_PENDING", "{made}");
     assert!(reason["nextAction"].as_str().unwrap().contains("connect link"), "{made}");
     let id = made["integration"]["id"].clone();
     let link = own_link(&app, &org, &users[1], json!({ "integrationId": id })).await;
-    app.beside_jobs(app.browser(&org).complete_pages(&link)).await.unwrap();
+    app.beside_jobs(administrator(&org).complete_pages(&link)).await.unwrap();
     app.run_jobs().await;
     assert_eq!(app.integration(&org).await["state"], "ACTIVE");
 
@@ -106,13 +115,13 @@ async fn s6_1_an_integration_that_waits_says_how_to_go_on(app: TestApp) {
     app.run_jobs().await;
     let failing = app.integration(&org).await;
     assert_eq!(failing["state"], "FAILING", "{failing}");
-    let run = administrator.mutate("reconnectIntegration", "run { id }", json!({ "id": id })).await;
+    let run = boss.mutate("reconnectIntegration", "run { id }", json!({ "id": id })).await;
     assert!(run["run"]["id"].is_string(), "{run}");
     let waits = app.integration(&org).await;
     assert_eq!(waits["reason"]["code"], failing["reason"]["code"]);
     assert!(waits["reason"]["nextAction"].as_str().unwrap().contains("connect link"), "{waits}");
     let link = own_link(&app, &org, &users[1], json!({ "integrationId": id })).await;
-    let mut browser = app.browser(&org);
+    let mut browser = administrator(&org);
     let page = app.walk_to(&mut browser, &link, at::choice).await;
     assert!(page.text.contains("renewed") && !page.form().unwrap().has_field("access"), "{}", page.text);
     app.send_all(&mut browser, &page).await;

@@ -8,14 +8,13 @@
 //! newest choices replace the earlier ones (`Correct`), and an authorisation is only valid for the consent for which it
 //! was given. While a person waits for a result, the run retries for two minutes at most.
 
-use std::time::Duration;
+mod patience;
 
 use domain::{
     Id, Reason, Timestamp, ids,
     state::{IntegrationState, Verdict},
 };
 use engine::{Next, nothing};
-use providers::{ErrorKind, Provider};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::{
@@ -27,6 +26,7 @@ use services::{
 };
 use uuid::Uuid;
 
+use self::patience::{PATIENCE, trial_error, within_patience};
 use crate::{CommittingContext, Outcome, Step, StepContext, StepError, UndoOutcome, messages};
 
 engine::workflow! {
@@ -43,12 +43,6 @@ engine::workflow! {
     Correct:             withdraw commits     | nothing              | STANDARD | [AwaitConsent];
     Activate:            activate             | nothing              | STANDARD | [];
 }
-
-/// How long a step is retried while the administrator waits for its result: with the last attempt, which may take half a
-/// minute, the result is there within two minutes (S6.3).
-const PATIENCE: chrono::Duration = chrono::Duration::seconds(90);
-/// The shortest pause between two attempts while the administrator waits.
-const PAUSE: Duration = Duration::from_secs(10);
 
 /// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
@@ -223,36 +217,6 @@ fn forget_consent(at: &mut Step<Memory>) -> Next<State> {
     Next::Go(State::Correct)
 }
 
-/// Decides about a failure for whose result the administrator is waiting: the step is repeated at short intervals and
-/// then fails with the true reason, because a wrong address looks like a server that is away.
-fn within_patience(at: &Step<Memory>, error: StepError) -> StepError {
-    match (error, at.memory.patience_ends) {
-        (StepError(engine::StepError::Retry { reason, after }), Some(ends)) => {
-            let after = after.unwrap_or_default().max(PAUSE);
-            if domain::time::add_wait(at.now, after) <= ends {
-                return StepError(engine::StepError::Later { reason, after });
-            }
-            StepError::from_reason(reason.with_next_action(messages::correct_or_try_again()))
-        }
-        (error, _) => error,
-    }
-}
-
-/// Interprets an error of the trial. A refusal is not final as long as the provider may not have applied the fresh
-/// consent everywhere.
-fn trial_error(at: &Step<Memory>, provider: &dyn Provider, error: providers::Error) -> StepError {
-    match provider.is_spreading(&error) {
-        true => StepError(engine::StepError::Retry {
-            reason: Reason::new("PERMISSION_SPREADING", messages::permission_spreading()),
-            after: None,
-        }),
-        false if matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused) => {
-            StepError::fail("CREDENTIALS_REFUSED", messages::credentials_refused())
-        }
-        false => within_patience(at, error.into()),
-    }
-}
-
 /// Withdraws the consent, so that the integration is not left half-connected; an earlier connection keeps its
 /// consent.
 async fn revoke_grant(context: &CommittingContext, at: &mut Step<Memory>) -> UndoOutcome {
@@ -342,7 +306,7 @@ async fn wait_for_permission(context: &StepContext, at: &mut Step<Memory>) -> Ou
     }
     let resume = *at.memory.resume_at.get_or_insert(at.now + chrono::Duration::minutes(2));
     if at.now < resume {
-        return Ok(Next::Wait { until: Some(resume), or: Some("corrected") });
+        return Ok(Next::Wait { until: Some(resume), or: None });
     }
     require_known(context, at).await?;
     at.memory.resume_at = None;

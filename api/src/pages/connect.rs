@@ -2,6 +2,7 @@
 
 mod choose;
 mod credentials;
+mod events;
 mod progress;
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -27,6 +28,8 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
         .service(web::resource("/connect/credentials").get(enter).post(typed))
         .service(web::resource(CHOOSE_AGAIN).get(choose_again).post(chosen_again))
         .service(web::resource("/connect/progress").get(watch))
+        .service(web::resource("/connect/progress/events").get(follow))
+        .service(web::resource("/connect/progress.js").get(script))
         .service(web::resource("/connect/authorise").post(authorise))
         .service(web::resource("/connect/decline").post(decline))
         .service(web::resource("/connect/{token}").get(read))
@@ -50,7 +53,7 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
         p.dim { "You need: a reachable calendar system, an administrator's account, and about five minutes. Nothing is installed." }
         form method="get" action=(format!("/connect/{token}/choose")) data-muster-next { button { "Connect" } }
     };
-    layout::render_page("Connect your calendars", false, body)
+    layout::render_page("Connect your calendars", body)
 }
 
 /// The second page: offers one button for each calendar system that the tenant may use (S1.7), and the terms
@@ -165,7 +168,7 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
         form method="post" action="/connect/consent" data-muster-next { (session_field(asked.session)) button { "Continue to Microsoft" } }
         form method="post" action="/connect/decline" data-refuse { (session_field(asked.session)) button.quiet { "This is the wrong account or organisation" } }
     };
-    layout::render_page("Let your organisation grant access", false, body)
+    layout::render_page("Let your organisation grant access", body)
 }
 
 async fn ask(request: HttpRequest, services: web::Data<Services>, form: web::Form<PageForm>) -> HttpResponse {
@@ -226,6 +229,23 @@ async fn watch(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
         Ok(progress) => progress_page(&progress),
         Err(error) => layout::connect_error(&error),
     }
+}
+
+/// The events with which the script of the page follows the attempt.
+async fn follow(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+    let (services, cookie) = (services.without_request(), cookie(&request, &services));
+    match services.connect().follow(Anyone, &cookie).await {
+        Ok(heard) => events::respond(services, cookie, heard),
+        Err(error) => layout::connect_error(&error),
+    }
+}
+
+async fn script() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(("content-type", "text/javascript; charset=utf-8"))
+        .insert_header(("cache-control", "no-cache"))
+        .insert_header(("x-content-type-options", "nosniff"))
+        .body(include_str!("connect/progress.js"))
 }
 
 async fn authorise(

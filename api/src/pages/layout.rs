@@ -24,15 +24,20 @@ ol,ul{padding-left:1.25rem}li{margin:.35rem 0}.dim{color:var(--dim);font-size:.9
 button{font:inherit;font-weight:600;border:0;border-radius:8px;padding:.65rem 1.2rem;background:var(--deed);color:var(--paper);cursor:pointer;margin:.25rem .5rem .25rem 0}
 button.quiet{background:none;color:var(--dim);border:1px solid var(--line)}
 label{display:block;margin:.6rem 0}input[type=text],input[type=url],input[type=email],input[type=password]{font:inherit;width:100%;padding:.5rem .65rem;border:1px solid var(--line);border-radius:8px;background:var(--ground);color:var(--ink)}
-.box{border:1px solid var(--line);border-radius:8px;padding:.9rem 1.1rem;margin:1rem 0}a{color:var(--deed)}
+.checks{list-style:none;padding:0}.box{border:1px solid var(--line);border-radius:8px;padding:.9rem 1.1rem;margin:1rem 0}a{color:var(--deed)}
 footer{max-width:40rem;margin:0 auto 4vh;padding:0 2.25rem;color:var(--dim);font-size:.85rem}";
 
 /// Title of the page for an error.
 const FAILED: &str = "This did not work";
 
-/// Renders a complete page; with `reload` the browser reloads it every second.
-pub(super) fn render_page(title: &str, reload: bool, body: Markup) -> HttpResponse {
-    respond(StatusCode::OK, title, reload, body)
+/// Renders a complete page.
+pub(super) fn render_page(title: &str, body: Markup) -> HttpResponse {
+    respond(StatusCode::OK, title, None, body)
+}
+
+/// Renders a page that shows pending work; the script at this path keeps it up to date.
+pub(super) fn render_waiting_page(title: &str, script: &str, body: Markup) -> HttpResponse {
+    respond(StatusCode::OK, title, Some(script), body)
 }
 
 /// Renders the page of a form. After a refusal, the page says why and is shown with the status of the refusal; nothing
@@ -43,10 +48,14 @@ pub(super) fn render_form(title: &str, refusal: Option<&Error>, form: Markup) ->
         @if let Some(error) = refusal { div.box role="alert" { (sentence(error)) } }
         (form)
     };
-    respond(status, title, false, body)
+    respond(status, title, None, body)
 }
 
-fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpResponse {
+fn respond(status: StatusCode, title: &str, script: Option<&str>, body: Markup) -> HttpResponse {
+    let policy = match script {
+        Some(_) => format!("{POLICY}; script-src 'self'; connect-src 'self'"),
+        None => POLICY.to_owned(),
+    };
     let text = html! {
         (DOCTYPE)
         html lang="en" {
@@ -54,12 +63,12 @@ fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpR
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="referrer" content=(REFERRER);
-                @if reload { meta http-equiv="refresh" content="1"; }
+                @if let Some(script) = script { script type="module" src=(script) {} }
                 title { (title) " - Muster" }
                 style { (maud::PreEscaped(STYLE)) }
             }
             body {
-                main data-muster-wait[reload] { h1 { (title) } (body) }
+                main data-muster-wait[script.is_some()] { h1 { (title) } (body) }
                 footer { "Muster connects the calendars of your whole organisation." }
             }
         }
@@ -67,7 +76,7 @@ fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpR
     HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, REFERRER))
         .body(text.into_string())
@@ -75,7 +84,7 @@ fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpR
 
 /// Renders a page that explains why a request was refused. Nothing has been changed.
 pub(super) fn error_page(error: &Error) -> HttpResponse {
-    respond(status(error), FAILED, false, sentence(error))
+    respond(status(error), FAILED, None, sentence(error))
 }
 
 /// As [`error_page`], for a step of the connect pages, with a way back to them.
@@ -84,7 +93,7 @@ pub(super) fn connect_error(error: &Error) -> HttpResponse {
         (sentence(error))
         @if status(error) != StatusCode::GONE { p { a href="/connect/progress" { "Back to the connection" } } }
     };
-    respond(status(error), FAILED, false, body)
+    respond(status(error), FAILED, None, body)
 }
 
 fn status(error: &Error) -> StatusCode {

@@ -2,7 +2,7 @@
 //! guides, and the published signing keys.
 //!
 //! Pages work without scripts. Every page has at most one form marked `data-muster-next`, which submits the next step.
-//! A page that shows pending work is marked `data-muster-wait` and reloads itself.
+//! A page that shows pending work is marked `data-muster-wait`; its script keeps it up to date.
 
 mod connect;
 mod guides;

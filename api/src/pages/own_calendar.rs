@@ -32,7 +32,7 @@ async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> Ht
         }
         form method="post" action=(format!("/connect/own/{secret}")) data-muster-next { button { "Continue to " (system) } }
     };
-    layout::render_page("Connect your calendar", false, body)
+    layout::render_page("Connect your calendar", body)
 }
 
 async fn opened(
@@ -62,7 +62,7 @@ fn shown(services: &Services, consented: services::Result<connect::NextPage>) ->
     match consented {
         Ok(connect::NextPage::Progress) => {
             let body = html! { p { "You can close this page." } };
-            layout::render_page("Your calendar is connected", false, body)
+            layout::render_page("Your calendar is connected", body)
         }
         Ok(next) => onward(services, next, None),
         Err(error) => layout::error_page(&error),

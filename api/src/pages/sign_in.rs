@@ -100,7 +100,7 @@ fn shown(token: &AccessToken) -> HttpResponse {
         pre data-muster-token style="white-space:pre-wrap;overflow-wrap:anywhere" { (token.token) }
         p.dim { "It ends at " (token.expires_at.format("%Y-%m-%d %H:%M")) " UTC." }
     };
-    layout::render_page("You are signed in", false, body)
+    layout::render_page("You are signed in", body)
 }
 
 /// Exchanges a code for a token, in the form of RFC 6749, section 4.1.3.

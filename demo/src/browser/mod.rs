@@ -92,7 +92,9 @@ impl Browser {
                 return Ok(Location::Landed(landing));
             }
             if page.next.is_none() {
-                return if page.code.is_none() { Ok(Location::Page(page)) } else { Err(page.stop_error()) };
+                // Nobody has to wait while the provider applies a permission.
+                let may_leave = page.code.is_none() || page.state.as_deref() == Some("AWAITING_PROPAGATION");
+                return if may_leave { Ok(Location::Page(page)) } else { Err(page.stop_error()) };
             }
             location = self.submit(&page, ACCEPTED_TERMS).await?;
         }

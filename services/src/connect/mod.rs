@@ -12,11 +12,12 @@ mod consent_pages;
 pub(crate) mod domains;
 mod entered_credentials;
 mod own_consent;
+mod progress;
 mod service_account;
 mod session;
 
 use domain::{
-    Id, ProviderKind, Reason,
+    Id, ProviderKind,
     connect::{ConnectPurpose, ConnectStep},
     ids,
     state::IntegrationState,
@@ -37,6 +38,7 @@ pub use self::choices::{ConnectChoices, ConnectOffer};
 pub(crate) use self::consent::delete_tried_consents;
 pub use self::consent_pages::RedirectParams;
 use self::consent_pages::SessionAccount;
+pub use self::progress::{Phase, Progress, ProgressEvent};
 pub use self::service_account::wrong_administrator;
 pub use self::session::SESSION_OVER_CODE;
 pub use providers::ConsentFlow;
@@ -98,45 +100,6 @@ pub struct Authorisation {
     pub session: Option<Id<ids::ConnectSession>>,
 }
 
-/// What a connect session is waiting for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The administrator has not granted access yet, or has left the page on which to do so.
-    Unfinished,
-    /// The run is working on it: it tries the consent, or verifies the connection.
-    Working,
-    /// The administrator has to authorise the use of the access.
-    Authorisation,
-    /// The provider has not applied the permission everywhere yet, which may take a day. The page need not stay open.
-    Propagation,
-    /// The attempt has ended, well or not; see the state.
-    Ended,
-}
-
-/// Progress of a connect session, for its page.
-#[derive(Debug, Clone)]
-pub struct Progress {
-    /// The session to which the page belongs; its forms return it.
-    pub session: Id<ids::ConnectSession>,
-    /// Name of the tenant.
-    pub tenant: String,
-    /// The session's integration.
-    pub integration: entity::integration::Model,
-    /// State of the integration.
-    pub state: IntegrationState,
-    /// Why the integration is in this state or, while a run retries a step, why its last attempt failed.
-    pub reason: Option<Reason>,
-    /// What the session is waiting for.
-    pub phase: Phase,
-    /// The return URL in the vendor's product, with the verdict; `None` before the attempt has ended, and if the vendor
-    /// specified none.
-    pub landing: Option<Url>,
-    /// Whether the answers can be corrected from here, because the attempt ended without a connection.
-    pub is_correctable: bool,
-    /// Whether the calendar system is connected with credentials that the administrator enters.
-    pub takes_credentials: bool,
-}
-
 /// Payload of the signal that notifies the integration's run of a consent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConsentSignal {
@@ -154,40 +117,6 @@ pub struct ConsentSignal {
 }
 
 impl Connect {
-    /// Progress of the session's integration.
-    pub async fn progress(&self, _by: Anyone, cookie: &str) -> Result<Progress> {
-        let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
-        let tenant = self.services.tenants().find(session.tenant_id).await?;
-        let txn = self.services.read(session.tenant_id).await?;
-        let row = entity::integration::by_id(session.tenant_id, session.integration_id).one(&txn).await?;
-        let integration = row.ok_or_else(session_ended)?;
-        let run = integrations::live_connect_run(&txn, session.tenant_id, integration.id).await?;
-        drop(txn);
-        let state = integration.state.require()?;
-        let phase = run.as_ref().map_or(Phase::Ended, |_| phase(&session, state));
-        // While a step is retried, its run knows more than the integration.
-        let retried = run.as_ref().filter(|_| phase == Phase::Working);
-        let retried = retried.and_then(|run| integrations::parse_reason(run.reason.as_ref()));
-        let reason = retried.or_else(|| integrations::parse_reason(integration.reason.as_ref()));
-        let landing = match phase {
-            Phase::Ended => self.landing(&session, &integration, state, reason.as_ref()).await?,
-            _ => None,
-        };
-        let is_correctable = phase == Phase::Unfinished || (phase == Phase::Ended && !state.is_usable());
-        let connector = self.services.connectors.get(integrations::provider(&integration)?)?;
-        Ok(Progress {
-            session: session.id,
-            tenant: tenant.map(|tenant| tenant.name).unwrap_or_default(),
-            integration,
-            state,
-            reason,
-            phase,
-            landing,
-            is_correctable,
-            takes_credentials: !matches!(connector.consent_flow(), ConsentFlow::Pages),
-        })
-    }
-
     /// Refuses the form of a page that belongs to a session other than that of the browser's cookie, with
     /// `PAGE_OF_ANOTHER_SESSION`. A browser has one cookie: once a second invitation has been opened, a page of the
     /// first one names one tenant and would act for the other.
@@ -236,46 +165,6 @@ impl Connect {
         tx.commit().await?;
         Ok(NextPage::Progress)
     }
-
-    /// The session's return URL with the verdict: that of a user's own consent, or that of the link and otherwise of
-    /// the integration. `None` if the vendor specified none or no longer allows it.
-    async fn landing(
-        &self,
-        session: &SessionRow,
-        integration: &entity::integration::Model,
-        state: IntegrationState,
-        reason: Option<&Reason>,
-    ) -> Result<Option<Url>> {
-        let tenant = session.tenant_id;
-        let of_session = match (session.link_id, session.user_id) {
-            (Some(link), _) => {
-                let txn = self.services.read(tenant).await?;
-                let link = entity::connect_link::by_id(tenant, link).one(&txn).await?;
-                link.and_then(|link| link.return_url).or_else(|| integration.return_url.clone())
-            }
-            (None, Some(_)) => session.return_url.clone(),
-            (None, None) => integration.return_url.clone(),
-        };
-        let Some(url) = of_session else { return Ok(None) };
-        let allowed = self.services.tenants().allows_return_url(Anyone, tenant, &url).await?;
-        Ok(landing(&url, integration.id, state, reason).filter(|_| allowed))
-    }
-}
-
-/// What a session waits for while a run is connecting its integration.
-fn phase(session: &SessionRow, state: IntegrationState) -> Phase {
-    use IntegrationState as S;
-    let is_answered = session.step == ConnectStep::Answered;
-    let is_away = matches!(
-        session.step.known(),
-        Some(ConnectStep::Open | ConnectStep::Credentials | ConnectStep::Asking | ConnectStep::AtProvider)
-    );
-    match state {
-        S::AwaitingAuthorization if !is_answered => Phase::Authorisation,
-        S::AwaitingPropagation => Phase::Propagation,
-        _ if is_away => Phase::Unfinished,
-        _ => Phase::Working,
-    }
 }
 
 /// The actor that the audit log records for the actions of a connect session.
@@ -312,22 +201,6 @@ fn may_authorise(
         return Err(Error::refuse("TENANT_MISMATCH", message));
     }
     Ok(())
-}
-
-/// Adds the result to the return URL.
-fn landing(
-    url: &str,
-    integration: Id<ids::Integration>,
-    state: IntegrationState,
-    reason: Option<&Reason>,
-) -> Option<Url> {
-    let mut url: Url = url.parse().ok()?;
-    let id = integration.to_string();
-    url.query_pairs_mut().append_pair("integration", &id).append_pair("state", state.as_str());
-    if let Some(reason) = reason {
-        url.query_pairs_mut().append_pair("reason", &reason.code);
-    }
-    Some(url)
 }
 
 /// Name of a calendar system on pages.

@@ -22,6 +22,7 @@ impl Links {
         return_url: Option<String>,
     ) -> Result<(Model, String)> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
+        require_integration(&tx, integration).await?;
         let CallerKind::User(user) = by.kind() else {
             return Err(Error::refuse("USER_NEEDED", messages::invite_an_administrator()));
         };

@@ -57,6 +57,7 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
     ),
     ("setServiceMailbox", "run { id }", r#"{ "integrationId": "integration", "mailbox": "x@b.test" }"#),
     ("inviteAdministrator", "url", r#"{ "email": "it@b.test", "integrationId": "integration" }"#),
+    ("createConnectLink", "url", r#"{ "integrationId": "integration" }"#),
     ("revokeInvitation", "revokedInvitationId", r#"{ "id": "invitation" }"#),
     ("activateConnectedMailbox", "run { id }", r#"{ "id": "connection" }"#),
     ("excludeConnectedMailbox", "connectedMailbox { id }", r#"{ "id": "connection" }"#),

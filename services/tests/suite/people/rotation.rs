@@ -84,7 +84,8 @@ async fn snapshot(services: &System, tenant: Id<ids::Tenant>) -> Snapshot {
             row.secret,
         ));
     }
-    for row in connect_session::of(tenant).all(&txn).await.unwrap() {
+    let with_consent = connect_session::of(tenant).filter(connect_session::Column::Consent.is_not_null());
+    for row in with_consent.all(&txn).await.unwrap() {
         let consent = row.consent.unwrap();
         sealed.push(("session", Column::ConnectSessionConsent.at(tenant, row.id), row.id.any(), consent));
     }
