@@ -3,6 +3,7 @@
 
 #[macro_use]
 mod harness;
+mod accessibility;
 mod audit;
 mod bad_input;
 mod caldav;
