@@ -13,6 +13,7 @@ pub mod graphiql;
 pub mod graphql;
 pub mod health;
 mod holder_counts;
+pub mod messages;
 mod mutation_access;
 mod open_requests;
 pub mod pages;

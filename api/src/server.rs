@@ -80,6 +80,7 @@ pub fn serve(
         let app = App::new()
             .configure(|routes| configure(routes, &state))
             .configure(more)
+            .wrap(from_fn(crate::wording::choose_language))
             .wrap(from_fn(move |request, next| guard::guard_request(shared.clone(), request, next)))
             .into_factory()
             .map_err(|error: actix_web::Error| error.error_response());

@@ -16,11 +16,14 @@ macro_rules! files {
 }
 
 pub(crate) const ENGLISH_FILES: &[(&str, &str)] =
-    files!("en": "general", "engine", "memory", "providers", "services", "workflows");
+    files!("en": "api", "general", "engine", "memory", "providers", "services", "workflows");
+pub(crate) const GERMAN_FILES: &[(&str, &str)] =
+    files!("de": "api", "general", "engine", "memory", "providers", "services", "workflows");
 
 type Bundle = FluentBundle<FluentResource>;
 
 static OF_ENGLISH: LazyLock<Bundle> = LazyLock::new(|| bundle("en-GB", ENGLISH_FILES));
+static OF_GERMAN: LazyLock<Bundle> = LazyLock::new(|| bundle("de", GERMAN_FILES));
 
 fn bundle(tag: &str, files: &[(&str, &str)]) -> Bundle {
     let language: LanguageIdentifier = tag.parse().expect("the tag of a language of ours");
@@ -40,6 +43,7 @@ pub(crate) fn render_message(message: &Message, language: Language, zone: Option
     let Some(id) = message.id() else { return message.verbatim_text().map(str::to_owned) };
     let bundle = match language {
         Language::English => &*OF_ENGLISH,
+        Language::German => &*OF_GERMAN,
     };
     let pattern = bundle.get_message(id)?.value()?;
     let mut args = FluentArgs::new();
@@ -55,7 +59,7 @@ fn value(arg: &Arg, language: Language, zone: Option<&Zone>) -> Option<FluentVal
     Some(match arg {
         Arg::Text(text) => text.clone().into(),
         Arg::Number(number) => (*number).into(),
-        Arg::Moment { moment: at } => moment(*at, zone).into(),
+        Arg::Moment { moment: at } => moment(*at, language, zone).into(),
         Arg::Nested { message } => render_message(message, language, zone)?.into(),
         Arg::Unknown(_) => return None,
     })

@@ -16,16 +16,55 @@ pub enum Language {
     /// British English.
     #[default]
     English,
+    /// German, with the formal form of address.
+    German,
 }
 
 impl Language {
     /// Every language.
-    pub const ALL: [Self; 1] = [Self::English];
+    pub const ALL: [Self; 2] = [Self::English, Self::German];
+
+    /// The language's subtag (BCP 47).
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+        }
+    }
+
+    /// The name of the language in the language itself.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::German => "Deutsch",
+        }
+    }
+
+    /// The language of a tag such as `de` or `de-AT`; `None` if the catalogue does not have it.
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        let primary = tag.trim().split(['-', '_']).next()?;
+        Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
+    }
+
+    /// The language that a reader prefers, by the header `Accept-Language` (RFC 9110, section 12.5.4); English if the
+    /// catalogue has none of theirs.
+    pub fn preferred(accept_language: &str) -> Self {
+        let ranges = accept_language.split(',').filter_map(|range| {
+            let (tag, weight) = range.split_once(";").unwrap_or((range, "q=1"));
+            let weight: f32 = weight.trim().strip_prefix("q=")?.trim().parse().ok()?;
+            let language = if tag.trim() == "*" { Some(Self::default()) } else { Self::from_tag(tag) };
+            (weight > 0.0).then_some((language?, weight))
+        });
+        // Of equal weights the first one counts.
+        let best = ranges.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        best.map(|(language, _)| language).unwrap_or_default()
+    }
 
     /// The files of the catalogue, each with its name and content.
     pub const fn catalogue_files(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::English => catalogue::ENGLISH_FILES,
+            Self::German => catalogue::GERMAN_FILES,
         }
     }
 }
@@ -68,10 +107,14 @@ pub fn render_message(message: &Message, language: Language, zone: Option<&Zone>
 }
 
 /// Formats an instant for a sentence. The zone's name is omitted if it is the reader's own.
-fn moment(at: Timestamp, zone: Option<&Zone>) -> String {
+fn moment(at: Timestamp, language: Language, zone: Option<&Zone>) -> String {
+    let form = match language {
+        Language::English => "%Y-%m-%d %H:%M",
+        Language::German => "%d.%m.%Y %H:%M",
+    };
     match zone {
-        Some(zone) => zone.local(at).format("%Y-%m-%d %H:%M").to_string(),
-        None => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        Some(zone) => zone.local(at).format(form).to_string(),
+        None => format!("{} UTC", at.format(form)),
     }
 }
 

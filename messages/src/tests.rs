@@ -72,6 +72,31 @@ fn the_words_of_others_are_no_syntax_of_the_catalogue() {
 fn a_time_is_the_readers_or_named_utc() {
     let at = Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
     let berlin = Zone::from_name("Europe/Berlin").unwrap();
-    assert_eq!(moment(at, Some(&berlin)), "2027-01-15 09:00");
-    assert_eq!(moment(at, None), "2027-01-15 08:00 UTC");
+    assert_eq!(moment(at, Language::English, Some(&berlin)), "2027-01-15 09:00");
+    assert_eq!(moment(at, Language::English, None), "2027-01-15 08:00 UTC");
+    assert_eq!(moment(at, Language::German, Some(&berlin)), "15.01.2027 09:00");
+}
+
+#[test]
+fn a_reader_gets_the_preferred_language_that_there_is() {
+    for (header, language) in [
+        ("", Language::English),
+        ("de", Language::German),
+        ("de-AT, en;q=0.8", Language::German),
+        ("en-GB, de;q=0.9", Language::English),
+        ("fr, de;q=0.5, en;q=0.4", Language::German),
+        ("fr;q=1.0, *;q=0.1", Language::English),
+        ("de;q=0, en", Language::English),
+        ("de;q=x", Language::English),
+        ("deutsch", Language::English),
+    ] {
+        assert_eq!(Language::preferred(header), language, "{header}");
+    }
+}
+
+#[test]
+fn a_sentence_is_shown_in_german() {
+    let stored = json!({ "code": "X", "message": { "id": "room-declined", "args": { "room": "Raum 4" } } });
+    let shown = render(&reason(stored), Language::German, None);
+    assert_eq!(shown.message, "Raum 4 hat die Buchung abgelehnt.");
 }

@@ -13,7 +13,8 @@ use fluent_syntax::{
 use messages::Language;
 
 /// The list of each crate, by the name of its file in the catalogue.
-const LISTS: [(&str, &[MessageDeclaration]); 6] = [
+const LISTS: [(&str, &[MessageDeclaration]); 7] = [
+    ("api", api::messages::ALL),
     ("engine", engine::messages::ALL),
     ("general", messages::general::ALL),
     ("memory", providers::memory::messages::ALL),

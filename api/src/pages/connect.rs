@@ -15,7 +15,12 @@ use services::{
 };
 
 use self::{choose::choice_page, credentials::credentials_page, progress::progress_page};
-use super::{cookie, is_own_form, layout, onward};
+use super::{
+    cookie, is_own_form,
+    layout::{self, text},
+    onward,
+};
+use crate::messages;
 
 /// The page on which the browser of a connect session corrects its choices.
 const CHOOSE_AGAIN: &str = "/connect/choose";
@@ -43,17 +48,17 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
         Err(error) => return layout::error_page(&error),
     };
     let body = html! {
-        p { "You have been invited to connect the calendars of " strong { (open.tenant.name) } ". This is what will happen:" }
+        p { (text(messages::explain_invited(open.tenant.name))) }
         ol {
-            li { "You choose your calendar system and accept the terms. " strong { "Nothing is sent before that." } }
-            li { "You sign in to your calendar system as an administrator and grant access, or enter the credentials of a service account." }
-            li { "You return to this page and authorise Muster to use the access. Until then, Muster accesses no mailbox." }
-            li { "The connection is verified, and the calendars of users and rooms are activated. No other user has to sign in." }
+            li { (text(messages::explain_choose())) }
+            li { (text(messages::explain_sign_in())) }
+            li { (text(messages::explain_authorise())) }
+            li { (text(messages::explain_verified())) }
         }
-        p.dim { "You need: a reachable calendar system, an administrator's account, and about five minutes. Nothing is installed." }
-        form method="get" action=(format!("/connect/{token}/choose")) data-muster-next { button { "Connect" } }
+        p.dim { (text(messages::explain_needed())) }
+        form method="get" action=(format!("/connect/{token}/choose")) data-muster-next { button { (text(messages::page_connect())) } }
     };
-    layout::render_page("Connect your calendars", body)
+    layout::render_page(&text(messages::explain_title()), body)
 }
 
 /// The second page: offers one button for each calendar system that the tenant may use (S1.7), and the terms
@@ -89,7 +94,7 @@ impl ChoiceForm {
         let provider = ProviderKind::parse(&self.provider);
         let access_level = AccessLevel::parse(self.access.as_deref().unwrap_or("FULL"));
         let (Some(provider), Some(access_level)) = (provider, access_level) else {
-            return Err(Refusal::new("BAD_REQUEST", "Choose one of the offered calendar systems.").into());
+            return Err(Refusal::new("BAD_REQUEST", messages::page_choose_an_offered_system()).into());
         };
         Ok(ConnectChoices {
             provider,
@@ -157,18 +162,19 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
         Ok(asked) => asked,
         Err(error) => return layout::connect_error(&error),
     };
+    let session = || session_field(asked.session);
     let body = html! {
-        p { "You have signed in as " strong { (asked.account) } ", an administrator of the organisation " code { (asked.organisation) } "." }
-        p { "Microsoft will now ask you to let Muster, in the name of " strong { (asked.tenant) } " and for this whole organisation:" }
+        p { (text(messages::ask_signed_in(asked.account, asked.organisation))) }
+        p { (text(messages::ask_what(asked.tenant))) }
         ul {
-            li { "read the list of people and rooms," }
-            li { "read their calendars and write appointments in them." }
+            li { (text(messages::ask_directory())) }
+            li { (text(messages::ask_calendars())) }
         }
-        p.dim { "Muster does not request access to mail, files or chats. You can withdraw this access at Microsoft at any time." }
-        form method="post" action="/connect/consent" data-muster-next { (session_field(asked.session)) button { "Continue to Microsoft" } }
-        form method="post" action="/connect/decline" data-refuse { (session_field(asked.session)) button.quiet { "This is the wrong account or organisation" } }
+        p.dim { (text(messages::ask_nothing_else())) }
+        form method="post" action="/connect/consent" data-muster-next { (session()) button { (text(messages::ask_continue())) } }
+        form method="post" action="/connect/decline" data-refuse { (session()) button.quiet { (text(messages::ask_wrong())) } }
     };
-    layout::render_page("Let your organisation grant access", body)
+    layout::render_page(&text(messages::ask_title()), body)
 }
 
 async fn ask(request: HttpRequest, services: web::Data<Services>, form: web::Form<PageForm>) -> HttpResponse {
@@ -306,6 +312,5 @@ async fn own_session(request: &HttpRequest, services: &Services, session: &str) 
 }
 
 pub(super) fn foreign_form_error() -> Error {
-    Refusal::new("ORIGIN_REFUSED", "This form was not sent from a page of this server. Open the page again.")
-        .into()
+    Refusal::new("ORIGIN_REFUSED", messages::page_foreign_form()).into()
 }

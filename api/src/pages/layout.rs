@@ -1,10 +1,12 @@
 //! Layout and security headers of all pages.
 
+use ::messages::Language;
 use actix_web::{HttpResponse, http::StatusCode, http::header};
+use domain::Message;
 use maud::{DOCTYPE, Markup, html};
 use services::Error;
 
-use crate::wording;
+use crate::{messages, wording};
 
 /// Page URLs contain tokens, so other origins receive no referrer. `no-referrer` would go too far: browsers then send
 /// `Origin: null` with our own forms.
@@ -27,8 +29,10 @@ label{display:block;margin:.6rem 0}input[type=text],input[type=url],input[type=e
 .checks{list-style:none;padding:0}.box{border:1px solid var(--line);border-radius:8px;padding:.9rem 1.1rem;margin:1rem 0}a{color:var(--deed)}
 footer{max-width:40rem;margin:0 auto 4vh;padding:0 2.25rem;color:var(--dim);font-size:.85rem}";
 
-/// Title of the page for an error.
-const FAILED: &str = "This did not work";
+/// The text of a message in the reader's language.
+pub(super) fn text(message: Message) -> String {
+    wording::render_message(&message)
+}
 
 /// Renders a complete page.
 pub(super) fn render_page(title: &str, body: Markup) -> HttpResponse {
@@ -52,13 +56,14 @@ pub(super) fn render_form(title: &str, refusal: Option<&Error>, form: Markup) ->
 }
 
 fn respond(status: StatusCode, title: &str, script: Option<&str>, body: Markup) -> HttpResponse {
+    let language = wording::language();
     let policy = match script {
         Some(_) => format!("{POLICY}; script-src 'self'; connect-src 'self'"),
         None => POLICY.to_owned(),
     };
     let text = html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(language.tag()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -69,12 +74,18 @@ fn respond(status: StatusCode, title: &str, script: Option<&str>, body: Markup) 
             }
             body {
                 main data-muster-wait[script.is_some()] { h1 { (title) } (body) }
-                footer { "Muster connects the calendars of your whole organisation." }
+                footer {
+                    p { (text(messages::page_footer())) }
+                    p lang=(other(language).tag()) {
+                        a href=(format!("?lang={}", other(language).tag())) { (other(language).name()) }
+                    }
+                }
             }
         }
     };
     HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((header::CONTENT_LANGUAGE, language.tag()))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -84,16 +95,16 @@ fn respond(status: StatusCode, title: &str, script: Option<&str>, body: Markup) 
 
 /// Renders a page that explains why a request was refused. Nothing has been changed.
 pub(super) fn error_page(error: &Error) -> HttpResponse {
-    respond(status(error), FAILED, None, sentence(error))
+    respond(status(error), &text(messages::page_failed()), None, sentence(error))
 }
 
 /// As [`error_page`], for a step of the connect pages, with a way back to them.
 pub(super) fn connect_error(error: &Error) -> HttpResponse {
     let body = html! {
         (sentence(error))
-        @if status(error) != StatusCode::GONE { p { a href="/connect/progress" { "Back to the connection" } } }
+        @if status(error) != StatusCode::GONE { p { a href="/connect/progress" { (text(messages::page_back_to_the_connection())) } } }
     };
-    respond(status(error), FAILED, None, body)
+    respond(status(error), &text(messages::page_failed()), None, body)
 }
 
 fn status(error: &Error) -> StatusCode {
@@ -123,9 +134,17 @@ fn sentence(error: &Error) -> Markup {
     let said = match error {
         Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {
             tracing::error!(%error, "a page failed");
-            "The server cannot process this request at the moment. Please try again shortly.".to_owned()
+            text(messages::page_unavailable())
         }
         error => wording::render_message(&error.message()),
     };
-    html! { p { (said) } p.dim data-muster-code=(error.code()) { "Code: " (error.code()) } }
+    html! { p { (said) } p.dim data-muster-code=(error.code()) { (text(messages::page_code(error.code()))) } }
+}
+
+/// The language to which a page offers to change.
+fn other(language: Language) -> Language {
+    match language {
+        Language::English => Language::German,
+        Language::German => Language::English,
+    }
 }

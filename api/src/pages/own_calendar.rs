@@ -8,7 +8,13 @@ use services::{
     connect::{self, RedirectParams, provider_label},
 };
 
-use super::{connect::foreign_form_error, cookie, is_own_form, layout, onward};
+use super::{
+    connect::foreign_form_error,
+    cookie, is_own_form,
+    layout::{self, text},
+    onward,
+};
+use crate::messages;
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes
@@ -23,16 +29,15 @@ async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> Ht
     };
     let system = provider_label(invitation.provider);
     let body = html! {
-        p { strong { (invitation.tenant) } " asks you to connect your own calendar in " (system) "." }
+        p { (text(messages::own_asks(invitation.tenant.as_str(), system))) }
         ul {
-            li { "The account: " strong { (invitation.address) } ". Sign in with this one; another one is refused." }
-            li { "Muster asks to read your calendar and to write appointments to it, even while you are not \
-                signed in." }
-            li { "You can end it at any time in the settings of your account, or by asking " (invitation.tenant) " to remove it." }
+            li { (text(messages::own_account(invitation.address))) }
+            li { (text(messages::own_what())) }
+            li { (text(messages::own_ending(invitation.tenant.as_str()))) }
         }
-        form method="post" action=(format!("/connect/own/{secret}")) data-muster-next { button { "Continue to " (system) } }
+        form method="post" action=(format!("/connect/own/{secret}")) data-muster-next { button { (text(messages::own_continue(system))) } }
     };
-    layout::render_page("Connect your calendar", body)
+    layout::render_page(&text(messages::own_title()), body)
 }
 
 async fn opened(
@@ -61,8 +66,8 @@ async fn consented(
 fn shown(services: &Services, consented: services::Result<connect::NextPage>) -> HttpResponse {
     match consented {
         Ok(connect::NextPage::Progress) => {
-            let body = html! { p { "You can close this page." } };
-            layout::render_page("Your calendar is connected", body)
+            let body = html! { p { (text(messages::own_close())) } };
+            layout::render_page(&text(messages::own_connected()), body)
         }
         Ok(next) => onward(services, next, None),
         Err(error) => layout::error_page(&error),

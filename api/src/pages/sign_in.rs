@@ -17,7 +17,7 @@ use services::{
 };
 
 use super::{is_encrypted, layout};
-use crate::{State, wording};
+use crate::{State, messages, wording};
 
 /// Cookie of a sign-in. On https the prefix prevents other hosts from planting one.
 const COOKIE: &str = "__Host-muster_sign_in";
@@ -96,11 +96,11 @@ async fn answer(
 
 fn shown(token: &AccessToken) -> HttpResponse {
     let body = html! {
-        p { "This is your access token. Send it as " code { "Authorization: Bearer" } ", and give it to nobody." }
+        p { (layout::text(messages::signed_in_token())) }
         pre data-muster-token style="white-space:pre-wrap;overflow-wrap:anywhere" { (token.token) }
-        p.dim { "It ends at " (token.expires_at.format("%Y-%m-%d %H:%M")) " UTC." }
+        p.dim { (layout::text(messages::signed_in_ends(token.expires_at))) }
     };
-    layout::render_page("You are signed in", body)
+    layout::render_page(&layout::text(messages::signed_in_title()), body)
 }
 
 /// Exchanges a code for a token, in the form of RFC 6749, section 4.1.3.

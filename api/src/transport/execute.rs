@@ -25,6 +25,7 @@ use crate::{
         response,
         validate::{CheckedDocument, OperationKind},
     },
+    wording::{self, in_language},
 };
 
 /// The party that sends an operation.
@@ -90,11 +91,14 @@ pub async fn execute_operation(
     let place = state.admission.acquire(operation.holder).await.map_err(|_| state.overload_error())?;
     let engine = state.engine.clone();
     // Around the mutation's own task: what it leaves in the audit carries the request's id.
-    let running = with_request_id(operation.id.to_string(), async move {
-        let _place = place;
-        let ended = AssertUnwindSafe(engine.execute(operation.request)).catch_unwind().await;
-        caught(ended).and_then(|response| within(&operation.budget, response))
-    });
+    let running = in_language(
+        wording::language(),
+        with_request_id(operation.id.to_string(), async move {
+            let _place = place;
+            let ended = AssertUnwindSafe(engine.execute(operation.request)).catch_unwind().await;
+            caught(ended).and_then(|response| within(&operation.budget, response))
+        }),
+    );
     if operation.kind != OperationKind::Mutation {
         return timeout_at(operation.ends, running).await.map_err(|_| Error::Timeout)?;
     }

@@ -8,35 +8,38 @@ use services::{
     connect::{ConnectOffer, provider_label},
 };
 
-use super::{layout, session_field};
+use super::{
+    layout::{self, text},
+    session_field,
+};
+use crate::messages;
 
 /// The page for choices, with the choices made before and, after a refusal, its reason.
 pub(super) fn choice_page(action: &str, offer: &ConnectOffer, refusal: Option<&Error>) -> HttpResponse {
-    let title = "Choose your calendar system";
-    layout::render_form(title, refusal, choice(action, offer))
+    layout::render_form(&text(messages::choose_title()), refusal, choice(action, offer))
 }
 
 fn choice(action: &str, offer: &ConnectOffer) -> Markup {
     let opened = &offer.opened;
     html! {
-        p { "You connect the calendars of " strong { (opened.tenant.name) } ", invited as " strong { (opened.link.email) } "." }
-        p.dim { "Your calendar system will ask you, as its administrator, to let Muster read the list of people and rooms, and read and write their calendars. Muster does not request access to mail, files or chats." }
+        p { (text(messages::choose_invited_as(opened.tenant.name.as_str(), opened.link.email.as_str()))) }
+        p.dim { (text(messages::choose_what_is_asked())) }
         form method="post" action=(action) data-muster-next {
             @if let Some(session) = offer.session { (session_field(session)) }
-            label { input type="checkbox" name="terms" value="yes" required; " I accept the " a href="/terms" { "terms of service" } "." }
-            label { input type="checkbox" name="privacy" value="yes" required; " I have read the " a href="/privacy" { "privacy policy" } "." }
-            @if offer.is_reconnection {
-                p { "The calendars were connected before. Their access is renewed; what may be accessed and the service mailbox stay as they are." }
-            } @else {
-                (scope_fields(offer))
+            label { input type="checkbox" name="terms" value="yes" required; " " (text(messages::choose_accept_terms())) }
+            label { input type="checkbox" name="privacy" value="yes" required; " " (text(messages::choose_read_privacy())) }
+            p.dim {
+                a href="/terms" { (text(messages::choose_terms())) } ", "
+                a href="/privacy" { (text(messages::choose_privacy())) }
             }
-            h2 { "Your calendar system" }
+            @if offer.is_reconnection { p { (text(messages::choose_reconnection())) } } @else { (scope_fields(offer)) }
+            h2 { (text(messages::choose_your_system())) }
             @for kind in &offer.providers {
                 button name="provider" value=(kind.as_str()) { (provider_label(*kind)) }
             }
         }
         p.dim {
-            "Guides: "
+            (text(messages::choose_guides())) " "
             @for (index, kind) in offer.providers.iter().enumerate() {
                 @if index > 0 { ", " }
                 a href=(format!("/guides/{}", kind.as_str().to_lowercase().replace('_', "-"))) { (provider_label(*kind)) }
@@ -51,22 +54,24 @@ fn scope_fields(offer: &ConnectOffer) -> Markup {
     let level = chosen.and_then(|row| row.access_level.known()).unwrap_or(AccessLevel::Full);
     let mailbox = chosen.and_then(|row| row.service_mailbox.as_deref());
     let levels = [
-        (AccessLevel::Full, " All calendars of the organisation"),
-        (AccessLevel::Restricted, " Only the calendars of a group, limited in the calendar system itself"),
-        (AccessLevel::FreeBusy, " Only when people are busy"),
+        (AccessLevel::Full, messages::choose_full()),
+        (AccessLevel::Restricted, messages::choose_restricted()),
+        (AccessLevel::FreeBusy, messages::choose_free_busy()),
     ];
     html! {
-        h2 { "How much may the service account access?" }
-        @for (one, label) in levels {
-            label { input type="radio" name="access" value=(one.as_str()) checked[one == level]; (label) }
+        fieldset {
+            legend { (text(messages::choose_how_much())) }
+            @for (one, label) in levels {
+                label { input type="radio" name="access" value=(one.as_str()) checked[one == level]; " " (text(label)) }
+            }
         }
         @if offer.may_set_mailbox {
-            h2 { "Service mailbox" }
             label {
-                span.dim { "Bookings for people whose mailbox cannot be reached are written to this \
-                    mailbox. You can add it later." }
-                input type="email" name="service_mailbox" placeholder="bookings@example.com" value=[mailbox];
+                (text(messages::choose_service_mailbox()))
+                input type="email" name="service_mailbox" placeholder="bookings@example.com" value=[mailbox]
+                    aria-describedby="mailbox-for";
             }
+            p.dim id="mailbox-for" { (text(messages::choose_service_mailbox_for())) }
         }
     }
 }

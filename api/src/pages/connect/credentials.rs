@@ -7,7 +7,12 @@ use services::{
     connect::{ConsentFlow, NextPage, Progress, provider_label},
 };
 
-use super::{CHOOSE_AGAIN, layout, onward, session_field};
+use super::{
+    CHOOSE_AGAIN,
+    layout::{self, text},
+    onward, session_field,
+};
+use crate::messages;
 
 /// The form for credentials and, after a refusal, its reason.
 pub(super) async fn credentials_page(
@@ -24,10 +29,10 @@ pub(super) async fn credentials_page(
     match connector.map(|connector| connector.consent_flow()) {
         Some(ConsentFlow::ServiceAccount { scopes, keyless }) => {
             let form = service_account(&open, scopes, keyless);
-            layout::render_form("Enter the service account", refusal, form)
+            layout::render_form(&text(messages::account_title()), refusal, form)
         }
         Some(ConsentFlow::Login { finds_server }) => {
-            layout::render_form("Enter the credentials", refusal, login(&open, finds_server))
+            layout::render_form(&text(messages::credentials_title()), refusal, login(&open, finds_server))
         }
         Some(ConsentFlow::Pages) | None => onward(services, NextPage::Progress, None),
     }
@@ -35,21 +40,19 @@ pub(super) async fn credentials_page(
 
 /// The form for an account on the customer's own server.
 fn login(open: &Progress, is_found: bool) -> Markup {
-    let system = open.integration.provider.known().map_or("calendar system", provider_label);
+    let system = open.integration.provider.known().map(provider_label);
+    let system = system.map_or_else(|| text(messages::page_calendar_system()), str::to_owned);
     html! {
-        p { "Enter the service account of " strong { (open.tenant) } " on your " (system) " server. The password is stored encrypted and shown to nobody." }
+        p { (text(messages::credentials_of(open.tenant.as_str(), system))) }
         form method="post" action="/connect/credentials" data-muster-next {
             (session_field(open.session))
-            label { "Address of the server" input type="url" name="server" required[!is_found] placeholder="https://calendar.example.com/"; }
-            @if is_found {
-                p.dim { "Leave the address empty if the user name is an address such as service@example.com \
-                    and Autodiscover is set up: Muster then finds the server." }
-            }
-            label { "User name" input type="text" name="user" required autocomplete="off"; }
-            label { "Password" input type="password" name="password" required autocomplete="off"; }
-            button { "Connect" }
+            label { (text(messages::credentials_server())) input type="url" name="server" required[!is_found] placeholder="https://calendar.example.com/"; }
+            @if is_found { p.dim { (text(messages::credentials_autodiscover())) } }
+            label { (text(messages::page_user_name())) input type="text" name="user" required autocomplete="off"; }
+            label { (text(messages::page_password())) input type="password" name="password" required autocomplete="off"; }
+            button { (text(messages::page_connect())) }
         }
-        p { a href=(CHOOSE_AGAIN) { "Change your choices" } }
+        p { a href=(CHOOSE_AGAIN) { (text(messages::credentials_change_choices())) } }
     }
 }
 
@@ -57,19 +60,19 @@ fn login(open: &Progress, is_found: bool) -> Markup {
 /// a key.
 fn service_account(open: &Progress, scopes: &[&str], is_keyless: bool) -> Markup {
     html! {
-        p { "Muster reaches the calendars of " strong { (open.tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }
+        p { (text(messages::account_of(open.tenant.as_str()))) }
         pre { @for scope in scopes { (scope) "\n" } }
-        p.dim { "Google may take up to a day to apply this everywhere; Muster waits for it. The key is \
-            stored encrypted and shown to nobody." }
+        p.dim { (text(messages::account_takes_a_day())) }
         form method="post" action="/connect/credentials" data-muster-next {
             (session_field(open.session))
-            label { "Address of an administrator, for whom the service account acts in the directory" input type="email" name="user" required autocomplete="off"; }
-            label { "Key of the service account, the whole JSON file" textarea name="key" required[!is_keyless] rows="8" autocomplete="off" {} }
+            label { (text(messages::account_administrator())) input type="email" name="user" required autocomplete="off"; }
+            label { (text(messages::account_key())) textarea name="key" required[!is_keyless] rows="8" autocomplete="off" {} }
             @if is_keyless {
-                label { "Or its address alone, if no key may leave Google" input type="email" name="service_account" autocomplete="off" placeholder="calendars@project.iam.gserviceaccount.com"; }
-                p.dim { "Without a key, the identity of this installation needs the role Service Account Token Creator on the service account, and you sign in at Google as the administrator above." }
+                label { (text(messages::account_address_alone())) input type="email" name="service_account" autocomplete="off" placeholder="calendars@project.iam.gserviceaccount.com"; }
+                p.dim { (text(messages::account_without_key())) }
             }
-            button { "Connect" }
+            button { (text(messages::page_connect())) }
         }
+        p { a href=(CHOOSE_AGAIN) { (text(messages::credentials_change_choices())) } }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{pin::Pin, time::Duration};
 
+use ::messages::Language;
 use actix_web::{HttpResponse, web::Bytes};
 use futures::{Stream, StreamExt, stream};
 use services::{
@@ -12,6 +13,7 @@ use services::{
 };
 
 use super::progress::{check_line, status_text};
+use crate::wording::{self, in_language};
 
 /// After which time without an event the attempt is read anyway, because events may be lost. It also shows whether the
 /// browser is still there.
@@ -25,6 +27,7 @@ struct Following {
     services: Services,
     cookie: String,
     heard: Heard,
+    language: Language,
     /// `None` once the stream is to end.
     turns: Option<u32>,
 }
@@ -35,8 +38,11 @@ pub(super) fn respond(
     cookie: String,
     heard: impl Stream<Item = ProgressEvent> + Send + 'static,
 ) -> HttpResponse {
-    let following = Following { services, cookie, heard: Box::pin(heard), turns: Some(0) };
-    let body = stream::unfold(following, next).map(Ok::<_, std::convert::Infallible>);
+    let following =
+        Following { services, cookie, heard: Box::pin(heard), language: wording::language(), turns: Some(0) };
+    // The stream outlasts the handler, and with it the language of the request.
+    let body = stream::unfold(following, |following| in_language(following.language, next(following)))
+        .map(Ok::<_, std::convert::Infallible>);
     HttpResponse::Ok()
         .insert_header(("content-type", "text/event-stream"))
         .insert_header(("cache-control", "no-store"))

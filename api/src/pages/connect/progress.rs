@@ -8,17 +8,21 @@ use services::{
     verification::Check,
 };
 
-use super::{CHOOSE_AGAIN, layout, session_field};
-use crate::wording;
+use super::{
+    CHOOSE_AGAIN,
+    layout::{self, text},
+    session_field,
+};
+use crate::{messages, wording};
 
 pub(super) fn progress_page(progress: &Progress) -> HttpResponse {
     let title = match progress.phase {
-        Phase::Unfinished => "The connection is not finished",
+        Phase::Unfinished => text(messages::progress_unfinished()),
         Phase::Working => working_title(progress),
-        Phase::Authorisation => "One last step",
-        Phase::Propagation => "Your calendar system is applying the permission",
-        Phase::Ended if progress.state.is_usable() => "Your calendars are connected",
-        Phase::Ended => "The calendars are not connected",
+        Phase::Authorisation => text(messages::progress_last_step()),
+        Phase::Propagation => text(messages::progress_propagating()),
+        Phase::Ended if progress.state.is_usable() => text(messages::progress_connected()),
+        Phase::Ended => text(messages::progress_not_connected()),
     };
     let body = html! {
         @match progress.phase {
@@ -26,18 +30,18 @@ pub(super) fn progress_page(progress: &Progress) -> HttpResponse {
             Phase::Working => (working(progress)),
             _ => (outcome(progress)),
         }
-        p.dim data-muster-state=(progress.state.as_str()) { "State: " (progress.state.as_str()) }
+        p.dim data-muster-state=(progress.state.as_str()) { (text(messages::page_state(progress.state.as_str()))) }
     };
     match progress.phase {
-        Phase::Working => layout::render_waiting_page(title, "/connect/progress.js", body),
-        _ => layout::render_page(title, body),
+        Phase::Working => layout::render_waiting_page(&title, "/connect/progress.js", body),
+        _ => layout::render_page(&title, body),
     }
 }
 
-fn working_title(progress: &Progress) -> &'static str {
+fn working_title(progress: &Progress) -> String {
     match progress.state {
-        IntegrationState::Verifying => "The connection is being verified",
-        _ => "Trying the access",
+        IntegrationState::Verifying => text(messages::progress_verifying()),
+        _ => text(messages::progress_trying()),
     }
 }
 
@@ -51,15 +55,15 @@ pub(super) fn status_text(progress: &Progress) -> String {
 /// One check of a verification in one line.
 pub(super) fn check_line(check: &Check) -> String {
     let verdict = match check.verdict {
-        Verdict::Passed => "Passed",
-        Verdict::Failed => "Failed",
-        Verdict::Warned => "Warning",
-        Verdict::Skipped => "Skipped",
+        Verdict::Passed => messages::check_passed(),
+        Verdict::Failed => messages::check_failed(),
+        Verdict::Warned => messages::check_warned(),
+        Verdict::Skipped => messages::check_skipped(),
     };
     let mailbox = check.mailbox.as_deref().map(|mailbox| format!(" {mailbox}:")).unwrap_or_default();
     let evidence = wording::render_message(&check.evidence);
     let next = check.next_action.as_ref().map(|next| format!(" {}", wording::render_message(next)));
-    format!("{verdict}:{mailbox} {evidence}{}", next.unwrap_or_default())
+    format!("{}:{mailbox} {evidence}{}", text(verdict), next.unwrap_or_default())
 }
 
 /// What happens at present; the script of the page keeps it up to date.
@@ -68,17 +72,20 @@ fn working(progress: &Progress) -> Markup {
         p role="status" { (status_text(progress)) }
         @if let Some(reason) = &progress.reason { span hidden data-muster-code=(reason.code) {} }
         ul.checks data-muster-checks {}
-        p { a href="/connect/progress" { "Refresh" } }
+        p { a href="/connect/progress" { (text(messages::progress_refresh())) } }
     }
 }
 
 /// The second, explicit step.
 fn authorisation(progress: &Progress) -> Markup {
+    let system = progress.integration.external_name.clone();
+    let system = system.unwrap_or_else(|| text(messages::progress_the_system()));
+    let session = || session_field(progress.session);
     html! {
-        p { (progress.integration.external_name.as_deref().unwrap_or("The calendar system")) " granted access. No mailbox has been touched yet." }
-        p { "Authorise Muster to use this access for " strong { (progress.tenant) } ": to read when people and rooms are busy, and to write appointments." }
-        form method="post" action="/connect/authorise" data-muster-next { (session_field(progress.session)) button { "Authorise" } }
-        form method="post" action="/connect/decline" data-refuse { (session_field(progress.session)) button.quiet { "Do not authorise" } }
+        p { (text(messages::progress_granted(system))) }
+        p { (text(messages::progress_authorise_what(progress.tenant.as_str()))) }
+        form method="post" action="/connect/authorise" data-muster-next { (session()) button { (text(messages::progress_authorise())) } }
+        form method="post" action="/connect/decline" data-refuse { (session()) button.quiet { (text(messages::progress_do_not_authorise())) } }
     }
 }
 
@@ -90,25 +97,25 @@ fn outcome(progress: &Progress) -> Markup {
             div.box {
                 p { (reason.message) }
                 @if let Some(next) = &reason.next_action { p.dim { (next) } }
-                p.dim data-muster-code=(reason.code) { "Code: " (reason.code) }
+                p.dim data-muster-code=(reason.code) { (text(messages::page_code(reason.code.as_str()))) }
             }
         }
         @if progress.state.is_usable() { (connected(progress)) }
         @if !progress.checks.is_empty() {
-            h2 { "What was checked" }
+            h2 { (text(messages::progress_checked())) }
             ul.checks { @for check in &progress.checks { li { (check_line(check)) } } }
         }
         @if progress.phase == Phase::Propagation {
-            p { "You can close this page: Muster goes on by itself as soon as the permission is in effect." }
+            p { (text(messages::progress_may_close())) }
         }
         @if progress.is_correctable {
             @if progress.takes_credentials {
-                p { a href="/connect/credentials" { "Correct what you entered" } }
+                p { a href="/connect/credentials" { (text(messages::progress_correct())) } }
             }
-            p { a href=(CHOOSE_AGAIN) data-muster-correct { "Change your choices and try again" } }
+            p { a href=(CHOOSE_AGAIN) data-muster-correct { (text(messages::progress_change())) } }
         }
         @if let Some(landing) = &progress.landing {
-            p { a href=(landing.as_str()) data-muster-landing { "Back to the calendar settings" } }
+            p { a href=(landing.as_str()) data-muster-landing { (text(messages::progress_back())) } }
         }
     }
 }
@@ -118,10 +125,10 @@ fn connected(progress: &Progress) -> Markup {
     let (active, known) = progress.mailboxes;
     html! {
         @match &progress.integration.service_mailbox {
-            Some(mailbox) => p { "The service mailbox is " strong { (mailbox) } "." },
-            None => p { "There is no service mailbox yet. You can add one in the calendar settings." },
+            Some(mailbox) => p { (text(messages::progress_service_mailbox(mailbox.as_str()))) },
+            None => p { (text(messages::progress_no_service_mailbox())) },
         }
-        p { "Calendars active so far: " (active) " of " (known) "." }
-        p { "Users and rooms are being activated. You are done and can close this page." }
+        p { (text(messages::progress_active(active, known))) }
+        p { (text(messages::progress_activating())) }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     server::ConnectionActivity,
     state::State,
     transport::{charge, response::GraphQlResponse},
+    wording::{self, in_language},
 };
 
 /// The only supported subprotocol.
@@ -103,7 +104,8 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     let socket = socket::Socket::new(state.clone(), session, presented, seat);
     let activity = request.conn_data::<Rc<ConnectionActivity>>().cloned();
     let ended = move || activity.iter().for_each(|activity| activity.mark_closed());
-    state.tasks.spawn_local(socket.run(inbound, speaks, ended));
+    // The socket speaks the language of its upgrade request.
+    state.tasks.spawn_local(in_language(wording::language(), socket.run(inbound, speaks, ended)));
     response
 }
 

@@ -18,6 +18,7 @@ use crate::{
         response::GraphQlResponse,
         validate::OperationKind,
     },
+    wording::{self, in_language},
 };
 
 /// An event of an operation.
@@ -85,14 +86,15 @@ impl Socket {
         let number = self.started;
         let events = self.events_of(ready, request_id);
         let (outlet, of) = (self.outlet.clone(), id.clone());
-        let task = self.tasks.spawn_local(async move {
+        let sending = async move {
             let mut events = std::pin::pin!(events);
             while let Some(event) = events.next().await {
                 if outlet.send((of.clone(), number, event)).await.is_err() {
                     return;
                 }
             }
-        });
+        };
+        let task = self.tasks.spawn_local(in_language(wording::language(), sending));
         self.running.insert(id, RunningOperation { number, task });
     }
 
