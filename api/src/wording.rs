@@ -1,7 +1,7 @@
 //! Renders messages for clients, in the language of the request. The language is selected only here.
 
 use actix_web::{
-    HttpMessage as _, HttpRequest,
+    HttpRequest,
     body::MessageBody,
     cookie::{Cookie, SameSite, time::Duration},
     dev::{ServiceRequest, ServiceResponse},

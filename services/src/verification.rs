@@ -130,8 +130,7 @@ struct Checklist<'a> {
 }
 
 impl Checklist<'_> {
-    /// Tells the pages that follow the verification about the checks made since the last call. Messages may be lost: what
-    /// counts is the report, which the step returns.
+    /// Tells pages that follow the verification about the checks made since the last call. Messages may be lost.
     async fn publish(&mut self) {
         let (tenant, integration) = self.integration;
         let checks = self.report.checks[self.reported..].to_vec();

@@ -1,7 +1,7 @@
 // Drives a real browser by commands, one JSON object per line, and answers each with what the page then shows.
 // node walk.mjs BROWSER WIDTH HEIGHT
 import { createInterface } from 'node:readline';
-import axe from '@axe-core/playwright';
+import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 
 const [executablePath, width, height] = process.argv.slice(2);
@@ -38,7 +38,7 @@ const commands = {
   // Rules of WCAG 2.2 AA that the page breaks.
   axe: async () => {
     const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
-    const { violations } = await new axe.default({ page }).withTags(tags).analyze();
+    const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze();
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
   },
   // What the keyboard reaches, in its order, each with a visible focus.
@@ -84,6 +84,7 @@ async function shown() {
     const fields = [...document.querySelectorAll('input[name], textarea[name]')].map(({ name, value }) => [name, value]);
     return {
       url: location.href,
+      language: document.documentElement.lang,
       title: document.querySelector('h1')?.innerText ?? document.title,
       text: document.body.innerText,
       code: marked('data-muster-code'),

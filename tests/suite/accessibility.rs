@@ -110,7 +110,7 @@ async fn s5_2_a_page_that_waits_updates_a_status_and_works_without_a_script() {
     press_keys(&mut browser, &fields).await;
     press_keys(&mut browser, &[("Connect", "Enter")]).await;
     app.run_jobs().await;
-    let waits = browser.tell("see", json!({ "text": "cannot be reached" })).await;
+    let waits = browser.tell("see", json!({ "text": "could not be reached" })).await;
     assert_eq!(
         waits["status"].as_str().map(|status| status.contains("Trying the access")),
         Some(true),

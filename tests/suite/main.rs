@@ -18,6 +18,7 @@ mod edges;
 mod faults;
 mod google;
 mod kill;
+mod languages;
 mod notices;
 mod one_connection;
 mod online;

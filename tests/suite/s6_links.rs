@@ -74,7 +74,7 @@ async fn s6_1_a_link_of_ones_own_ends_with_the_permission_and_with_the_users_tok
 
     let mut browser = app.browser(&org);
     app.walk_to(&mut browser, &link, at::sign_in).await;
-    vendor.mutate("revokeAccessTokens", "user { id }", json!({ "userId": users[1] })).await;
+    vendor.mutate("revokeAccessTokens", "revokedCount", json!({ "userId": users[1] })).await;
     assert_eq!(code_of(&app, &org, &link).await.as_deref(), Some("LINK_EXPIRED"));
     let page = app.open(&mut browser, "/connect/progress").await.page().unwrap();
     assert_eq!(page.code.as_deref(), Some("SESSION_OVER"), "{}", page.text);

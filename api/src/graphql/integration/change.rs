@@ -1,8 +1,9 @@
 //! Mutations that register, authorise, verify and reconnect integrations, and that invite the administrator who does
 //! so.
 
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, Enum, ID, InputObject, Object};
 use domain::{ids, may};
+use messages::Language;
 use services::{integrations::NewIntegration, links::NewInvitation};
 
 use super::Integration;
@@ -78,6 +79,26 @@ pub struct SetServiceMailboxInput {
     mailbox: EmailAddress,
 }
 
+/// Language of the pages that a link opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum PageLanguage {
+    /// English.
+    English,
+    /// German.
+    German,
+}
+
+impl PageLanguage {
+    /// Adds the language to a link.
+    pub(in crate::graphql) fn add_to(language: Option<Self>, url: String) -> Url {
+        let language = language.map(|language| match language {
+            Self::English => Language::English,
+            Self::German => Language::German,
+        });
+        Url(language.map_or(url.clone(), |language| format!("{url}?lang={}", language.tag())))
+    }
+}
+
 /// Details of an invitation to an IT administrator.
 #[derive(InputObject)]
 pub struct InviteAdministratorInput {
@@ -91,6 +112,8 @@ pub struct InviteAdministratorInput {
     return_url: Option<Url>,
     /// Identifier of an existing integration to connect; omit to let the invited person create one.
     integration_id: Option<ID>,
+    /// Language of the pages; if omitted, the one that the browser prefers.
+    language: Option<PageLanguage>,
 }
 
 /// Details of a link with which the caller connects a calendar system.
@@ -102,6 +125,8 @@ pub struct CreateConnectLinkInput {
     /// Return URL to which the browser is redirected at the end; must be, or be below, one of the tenant's
     /// `returnUrls`.
     return_url: Option<Url>,
+    /// Language of the pages; if omitted, the one that the browser prefers.
+    language: Option<PageLanguage>,
 }
 
 /// Selects the invitation to revoke.
@@ -284,8 +309,8 @@ impl IntegrationMutation {
             let roles = role::parse_role_ids(&input.role_ids.unwrap_or_default())?;
             let new = NewInvitation { email: input.email.0, return_url, integration, roles };
             let (link, url) = ctx.services().links().invite(&by, new).await?;
-            let expires_at = DateTime(link.expires_at);
-            Ok(InviteAdministratorPayload::done(Url(url), expires_at, format_id(link.id)))
+            let (url, expires_at) = (PageLanguage::add_to(input.language, url), DateTime(link.expires_at));
+            Ok(InviteAdministratorPayload::done(url, expires_at, format_id(link.id)))
         })
         .await
     }
@@ -304,8 +329,8 @@ impl IntegrationMutation {
             let integration = input.integration_id.map(of).transpose()?;
             let return_url = input.return_url.map(|url| url.0);
             let (link, url) = ctx.services().links().create_own(&by, integration, return_url).await?;
-            let expires_at = DateTime(link.expires_at);
-            Ok(CreateConnectLinkPayload::done(Url(url), expires_at, format_id(link.id)))
+            let (url, expires_at) = (PageLanguage::add_to(input.language, url), DateTime(link.expires_at));
+            Ok(CreateConnectLinkPayload::done(url, expires_at, format_id(link.id)))
         })
         .await
     }
