@@ -233,7 +233,7 @@ async fn invite(services: &Services, vendor: &Caller, email: &str) -> Result<Str
 
 /// Completes the connect pages as the administrator would, and waits until every mailbox has its result.
 async fn connect(services: &Services, vendor: &Caller, organisation: &Value) -> Result<(), Error> {
-    let known = services.integrations().list(&allowed(vendor)?, PageArgs::default()).await?;
+    let known = services.integrations().list(&allowed(vendor)?, false, PageArgs::default()).await?;
     let usable = |row: &entity::integration::Model| services::integrations::is_usable(row);
     if !known.items.iter().any(usable) {
         let email = organisation["admin"]["address"].as_str().unwrap_or_default();
@@ -257,7 +257,7 @@ async fn connect(services: &Services, vendor: &Caller, organisation: &Value) -> 
 }
 
 async fn is_active(services: &Services, vendor: &Caller) -> Result<bool, Error> {
-    let rows = services.integrations().list(&allowed(vendor)?, PageArgs::default()).await?.items;
+    let rows = services.integrations().list(&allowed(vendor)?, false, PageArgs::default()).await?.items;
     let active = rows.iter().find(|row| row.state == IntegrationState::Active);
     let Some(active) = active else { return Ok(false) };
     let by = allowed(vendor)?;

@@ -69,6 +69,9 @@ pub struct Args {
     /// File that records what the demo has created. A demo started again with the same file continues where it stopped.
     #[arg(long, requires = "url")]
     pub state: Option<PathBuf>,
+    /// Keeps the tenant and its connection, instead of disconnecting and erasing them at the end.
+    #[arg(long)]
+    pub keep: bool,
     /// Prints the summary as one line of JSON.
     #[arg(long)]
     pub json: bool,

@@ -45,6 +45,11 @@ impl GraphQlClient {
         self.tenant = Some(tenant.to_owned());
     }
 
+    /// Lets later requests access no tenant.
+    pub fn leave_tenant(&mut self) {
+        self.tenant = None;
+    }
+
     /// Executes a document, repeatedly until there is a response.
     pub async fn query(&self, document: &str, variables: Value) -> Result<Value> {
         let mut patience = Backoff::with_time_limit(MAX_OUTAGE);

@@ -81,6 +81,8 @@ struct Demo {
     /// Email address of a person whose mailbox is out of scope, for directories that may not list such a person.
     out_of_reach: Option<String>,
     landing: url::Url,
+    /// Whether the tenant stays connected at the end.
+    keep: bool,
     state: State,
     report: Report,
 }
@@ -104,7 +106,9 @@ impl Demo {
 
     /// Whether a step can be skipped; records a step that the calendar system does not support.
     fn is_settled(&mut self, step: Step) -> bool {
-        let verdict = match (step.unsupported_reason(self.system), self.state.recorded_result(step)) {
+        let kept = (self.keep && step.is_departure()).then_some("the tenant is kept, as requested");
+        let unsupported = kept.or(step.unsupported_reason(self.system));
+        let verdict = match (unsupported, self.state.recorded_result(step)) {
             (Some(why), _) => StepResult::NotApplicable(why),
             (None, Some(note)) => StepResult::Done(format!("{note} (by an earlier run)")),
             (None, None) => return false,

@@ -85,9 +85,16 @@ steps! {
     TurnsFailing = "Watch the status turn",
     Reconnect = "Reconnect",
     ActiveAgain = "See it active again",
+    Disconnect = "Disconnect the calendar system",
+    Erase = "Erase the tenant",
 }
 
 impl Step {
+    /// Whether the step ends what the demo has made.
+    pub const fn is_departure(self) -> bool {
+        matches!(self, Self::Disconnect | Self::Erase)
+    }
+
     /// Why a calendar system does not support this step; `None` if it does.
     pub const fn unsupported_reason(self, system: CalendarSystem) -> Option<&'static str> {
         match (system, self) {
@@ -159,6 +166,8 @@ mod tests {
             "TurnsFailing",
             "Reconnect",
             "ActiveAgain",
+            "Disconnect",
+            "Erase",
         ];
         assert_eq!(titles, order);
     }

@@ -183,7 +183,7 @@ mod tests {
         for step in Step::ALL {
             let verdict = match step.unsupported_reason(CalendarSystem::CalDav) {
                 Some(why) => StepResult::NotApplicable(why),
-                None if *step == Step::ActiveAgain => last.clone(),
+                None if *step == Step::Erase => last.clone(),
                 None => StepResult::Done(String::new()),
             };
             if verdict != StepResult::NotReached {

@@ -124,6 +124,7 @@ impl DemoServer {
             system: args.provider,
             users: usize::from(args.users),
             out_of_reach: args.out_of_reach.clone(),
+            keep: args.keep,
             landing: LANDING.parse().map_err(|_| unexpected("the landing place is no address"))?,
             state,
             report: Report::begin(args.provider),

@@ -110,6 +110,22 @@ mod rules {
         }
     }
 
+    /// Permits disconnecting a calendar system: with `SERVICE_ACCOUNT_EDIT`, or as platform administrator. Whoever may
+    /// only connect calendars does not end what others use.
+    #[derive(Debug, Clone, Copy)]
+    pub enum DisconnectCalendars {}
+
+    impl Sealed for DisconnectCalendars {}
+
+    impl Rule for DisconnectCalendars {
+        const NAMED: Permission = Permission::ServiceAccountEdit;
+
+        fn is_met(permissions: &BTreeSet<Permission>) -> bool {
+            permissions.contains(&Permission::ServiceAccountEdit)
+                || permissions.contains(&Permission::PlatformAdministration)
+        }
+    }
+
     /// Permits viewing integrations: with `CONNECTION_VIEW`, or because the caller may connect calendars
     /// ([`ConnectCalendars`]).
     #[derive(Debug, Clone, Copy)]

@@ -40,6 +40,9 @@ impl IntegrationState {
     /// The integration states in which Muster may access mailboxes through the integration.
     pub const USABLE: [Self; 2] = [Self::Active, Self::Degraded];
 
+    /// The states of an integration that a person disconnects: whatever other runs find changes nothing any more.
+    pub const LEAVING: [Self; 2] = [Self::Retiring, Self::Removed];
+
     /// Whether Muster may access mailboxes through the integration.
     pub const fn is_usable(self) -> bool {
         matches!(self, Self::Active | Self::Degraded)

@@ -28,6 +28,7 @@ pub mod connect_link;
 pub mod connect_session;
 pub mod connection;
 pub mod consent_grant;
+pub mod erasure_receipt;
 pub mod event_log;
 pub mod external_binding;
 pub mod former_data_key;

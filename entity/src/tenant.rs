@@ -31,6 +31,8 @@ pub struct Model {
     pub data_key: Vec<u8>,
     /// Progress of the data-key rotation; null when none is in progress.
     pub data_key_rotation: Option<Stored<KeyRotation>>,
+    /// Since when the tenant is being erased; nobody acts within it any more. Null otherwise.
+    pub erasing_since: Option<DateTimeUtc>,
     /// Incremented on every change; updates compare it with `ifVersion`.
     pub version: i64,
     /// When the tenant was created.

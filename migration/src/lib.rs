@@ -35,6 +35,7 @@ mod m0029_background_runs;
 mod m0030_consents_of_sessions;
 mod m0031_tokens_since;
 mod m0032_suspension;
+mod m0033_leaving;
 mod m0038_corrections;
 pub mod roles;
 mod row_level_security;
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_consents_of_sessions::MIGRATION),
             Box::new(m0031_tokens_since::MIGRATION),
             Box::new(m0032_suspension::MIGRATION),
+            Box::new(m0033_leaving::Migration),
             Box::new(m0038_corrections::MIGRATION),
         ]
     }

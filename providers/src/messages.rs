@@ -6,6 +6,7 @@ domain::messages! {
     no_own_consent();
     no_online_meetings();
     no_consent_pages();
+    not_revocable();
     stored_password_refused();
     something_else_responded(system: Text);
     response_not_understood(system: Text);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::Message;
+use domain::{Message, connect::SecretKind};
 use secrecy::SecretString;
 use url::Url;
 
@@ -186,6 +186,18 @@ pub trait Onboarding: Send + Sync + std::fmt::Debug {
     /// provider requires in the new token.
     async fn token(&self, _secret: &Secret, _claims: Option<&str>) -> Result<IssuedToken> {
         Err(Secret::wrong_provider())
+    }
+
+    /// Whether this provider withdraws consents of this kind at Muster's request; see [`Self::revoke`]. The others are
+    /// withdrawn by an administrator at the provider.
+    fn can_revoke(&self, _kind: SecretKind) -> bool {
+        false
+    }
+
+    /// Withdraws a consent at the provider. Succeeds if the provider no longer accepts it anyway;
+    /// [`ErrorKind::Unsupported`] unless [`Self::can_revoke`].
+    async fn revoke(&self, _secret: &Secret) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NOT_REVOCABLE", messages::not_revocable()))
     }
 
     /// Whether an error with a new consent may be temporary because the consent has not propagated to all of the

@@ -16,7 +16,7 @@ mod values;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{ProviderKind, TimeRange, text};
+use domain::{ProviderKind, TimeRange, connect::SecretKind, text};
 use url::Url;
 
 pub(crate) use self::values::{Sanitize, clean_identifier, clean_name};
@@ -99,6 +99,14 @@ impl Onboarding for SanitizedProvider {
 
     async fn token(&self, secret: &Secret, claims: Option<&str>) -> Result<IssuedToken> {
         self.0.token(secret, claims).await.map_err(Error::cleaned)
+    }
+
+    fn can_revoke(&self, kind: SecretKind) -> bool {
+        self.0.can_revoke(kind)
+    }
+
+    async fn revoke(&self, secret: &Secret) -> Result<()> {
+        self.0.revoke(secret).await.map_err(Error::cleaned)
     }
 
     fn is_spreading(&self, error: &Error) -> bool {

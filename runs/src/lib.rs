@@ -19,6 +19,7 @@ mod changes;
 mod claim;
 mod commit;
 mod enqueue;
+mod erase;
 mod postgres;
 mod revive;
 mod signal;
@@ -36,6 +37,7 @@ pub use self::{
     claim::{JobClaim, Signal},
     commit::{BatchOutcome, CommitOutcome},
     enqueue::{NewRun, enqueue},
+    erase::{ERASED_TABLES, erase_tenant},
     postgres::commit_sql,
     revive::{ReviveOutcome, revive},
     signal::{request_cancel, signal, wake_runs_with_reason},

@@ -25,7 +25,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Result, System, connections,
+    Result, System, connections, departure,
     proof::Anyone,
     run_inputs::{Activate, RunInput},
     vault::{Column as Sealed, SealContext},
@@ -253,8 +253,12 @@ impl Channels {
             .filter(entity::connection::Column::Id.is_in(watched))
             .all(tx.conn())
             .await?;
-        // A channel outlives the connection of somebody who left: a push must not bring that mailbox back.
-        let readable = connections.iter().filter(|row| connections::is_readable(row));
+        // A channel outlives the connection of somebody who left: a push must not bring that mailbox back, nor one of an
+        // integration that is being disconnected.
+        let retiring = departure::retiring(tx.conn(), tenant).await?;
+        let readable = connections
+            .iter()
+            .filter(|row| connections::is_readable(row) && !retiring.contains(&row.integration_id));
         let orders = readable.map(|row| RunInput::Activate(Activate { connection: row.id, campaign: None }));
         // A reading that is under way may have passed the change already; the periodic one will not.
         tx.enqueue_runs(orders, "push", Lane::Background).await?;

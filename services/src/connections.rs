@@ -254,12 +254,12 @@ pub(crate) async fn enqueue_activation(
 ) -> Result<Id<ids::Run>> {
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consent_in_force(&integration)?;
-    if row.state.require()? == ConnectionState::Disconnected || is_without_owner(row) {
+    if is_without_owner(row) {
         let message = "This mailbox belongs to nobody. Set its address as the calendar address of a user, then activate it.";
         return Err(Error::refuse("MAILBOX_DISCONNECTED", message));
     }
     let mut facts = AuditFacts::from(Json::Null);
-    if row.state.require()? == ConnectionState::Excluded {
+    if ConnectionState::LEFT_OUT.contains(&row.state.require()?) {
         take_in(tx, row.id).await?;
         facts = AuditFacts::for_change(
             json!({ "state": row.state }),
@@ -279,7 +279,7 @@ pub(crate) async fn enqueue_activation(
     live.map(|run| run.id).ok_or_else(|| Error::refuse("IN_PROGRESS", "Try again in a moment."))
 }
 
-/// Ends the exclusion of a mailbox when a person activates it.
+/// Ends the exclusion or disconnection of a mailbox when a person activates it.
 async fn take_in(tx: &mut Tx, connection: Id<ids::Connection>) -> Result<()> {
     use entity::connection::{Column, update};
     update(tx.tenant())

@@ -238,6 +238,11 @@ impl Grants {
         Ok((connector, session))
     }
 
+    /// Opens a stored consent, to withdraw it at the provider.
+    pub(crate) async fn open_secret(&self, row: &entity::consent_grant::Model) -> Result<Secret> {
+        read(&self.services.secrets().open(seal_context(row.tenant_id, row.id), &row.secret).await?)
+    }
+
     async fn seal(&self, txn: &impl ConnectionTrait, place: SealContext, secret: &Secret) -> Result<Vec<u8>> {
         let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
         self.services.secrets().seal(txn, place, &plain).await

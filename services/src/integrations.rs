@@ -154,15 +154,21 @@ impl Integrations {
         row.ok_or_else(|| Error::not_found("integration"))
     }
 
-    /// One page of the tenant's integrations.
+    /// One page of the tenant's integrations; those that were disconnected are included only on request.
     pub async fn list(
         &self,
         by: &Allowed<may::SeeIntegrations>,
+        include_removed: bool,
         args: PageArgs,
     ) -> Result<Page<entity::integration::Model>> {
+        use entity::integration::{Column, of};
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
-        page::read_page(entity::integration::of(tenant), entity::integration::Column::Id, args, &txn).await
+        let mut rows = of(tenant);
+        if !include_removed {
+            rows = rows.filter(Column::State.ne(IntegrationState::Removed.as_str()));
+        }
+        page::read_page(rows, Column::Id, args, &txn).await
     }
 
     /// The integrations with these ids.

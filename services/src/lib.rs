@@ -18,6 +18,7 @@ pub mod channels;
 pub mod connect;
 pub mod connections;
 mod customer_calls;
+pub mod departure;
 pub mod error;
 pub mod events;
 mod gate;

@@ -64,6 +64,13 @@ domain::messages! {
     connect_again_as_administrator();
     not_the_users();
     excluded();
+    mailbox_disconnected();
+    activate_to_connect_again();
+    integration_disconnecting();
+    integration_disconnected();
+    withdraw_consent_at_provider(system: Text);
+    withdraw_delegation_at_google();
+    change_the_password();
     integration_suspended();
     ask_the_vendor_to_resume();
 

@@ -2,8 +2,8 @@
 //!
 //! This module only reads rooms; workflows write them after listing a directory. Rooms cannot be entered manually.
 
-use domain::{Id, ids, may};
-use sea_orm::{ColumnTrait, QueryFilter};
+use domain::{Id, ids, may, state::IntegrationState};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, sea_query::SelectStatement};
 
 use crate::{
     Error, Page, PageArgs, Result, page,
@@ -36,7 +36,7 @@ impl Rooms {
     ) -> Result<Page<entity::room::Model>> {
         use entity::room::{Column, of};
         let tenant = by.tenant();
-        let mut rooms = of(tenant);
+        let mut rooms = of(tenant).filter(Column::IntegrationId.not_in_subquery(removed(tenant)));
         if let Some(integration) = filter.integration {
             rooms = rooms.filter(Column::IntegrationId.eq(integration));
         }
@@ -66,4 +66,11 @@ impl Rooms {
         let txn = self.services.read(scope.tenant()).await?;
         Ok(entity::room::by_ids(scope.tenant(), rooms.iter().copied()).all(&txn).await?)
     }
+}
+
+/// The ids of the integrations that were disconnected: their rooms are kept only for bookings that refer to them.
+fn removed(tenant: Id<ids::Tenant>) -> SelectStatement {
+    use entity::integration::{Column, of};
+    let removed = of(tenant).filter(Column::State.eq(IntegrationState::Removed.as_str()));
+    removed.select_only().column(Column::Id).into_query()
 }

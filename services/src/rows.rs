@@ -25,6 +25,7 @@ rows! {
     campaign_item,
     connect_link,
     connection,
+    erasure_receipt,
     integration,
     openid_identity,
     openid_issuer,

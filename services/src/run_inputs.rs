@@ -38,6 +38,36 @@ pub enum RunInput {
     CheckIntegration(CheckIntegration),
     /// Opens or renews the push channel of a mailbox.
     OpenChannel(OpenChannel),
+    /// Deletes what is stored of a disconnected mailbox.
+    DisconnectMailbox(DisconnectMailbox),
+    /// Disconnects an integration.
+    DisconnectIntegration(DisconnectIntegration),
+    /// Erases the tenant.
+    EraseTenant(EraseTenant),
+}
+
+/// See [`RunInput::DisconnectMailbox`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DisconnectMailbox {
+    /// Identifier of the connection to the mailbox.
+    #[serde(with = "domain::ids::plain")]
+    pub connection: Id<ids::Connection>,
+}
+
+/// See [`RunInput::DisconnectIntegration`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DisconnectIntegration {
+    /// Identifier of the integration to disconnect.
+    #[serde(with = "domain::ids::plain")]
+    pub integration: Id<ids::Integration>,
+}
+
+/// See [`RunInput::EraseTenant`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EraseTenant {
+    /// Identifier of the tenant to erase, which owns the run.
+    #[serde(with = "domain::ids::plain")]
+    pub erased: Id<ids::Tenant>,
 }
 
 /// See [`RunInput::RefreshCalendar`].
@@ -156,6 +186,9 @@ impl RunInput {
         REFRESH_CALENDAR,
         CHECK_INTEGRATION,
         OPEN_CHANNEL,
+        "disconnect_mailbox",
+        "disconnect_integration",
+        "erase_tenant",
     ];
 
     fn parts(&self) -> (&'static str, AnyId, Json) {
@@ -173,6 +206,9 @@ impl RunInput {
             Self::RefreshCalendar(o) => (REFRESH_CALENDAR, o.connection.any(), memory(o)),
             Self::CheckIntegration(o) => (CHECK_INTEGRATION, o.integration.any(), memory(o)),
             Self::OpenChannel(o) => (OPEN_CHANNEL, o.connection.any(), memory(o)),
+            Self::DisconnectMailbox(o) => ("disconnect_mailbox", o.connection.any(), memory(o)),
+            Self::DisconnectIntegration(o) => ("disconnect_integration", o.integration.any(), memory(o)),
+            Self::EraseTenant(o) => ("erase_tenant", o.erased.any(), memory(o)),
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod bookings;
 mod commits;
+mod departures;
 mod mailboxes;
 
 use std::sync::Arc;

@@ -18,18 +18,24 @@ use crate::{Error, Result, Services, Tx, keyed_semaphores::KeyedPermit, keys, pr
 pub(crate) type TenantLockGuard = KeyedPermit<Id<ids::Tenant>>;
 
 impl Services {
-    /// Begins a transaction of one tenant, and locks the tenant until it ends.
+    /// Begins a transaction of one tenant, and locks the tenant until it ends. A tenant that is being erased is not found.
     pub(crate) async fn begin_locked(&self, tenant: Id<ids::Tenant>) -> Result<(Tx, Model)> {
         let turn = self.turn(tenant).await;
-        self.begin(tenant).await?.locked(turn).await
+        require_not_erasing(self.begin(tenant).await?.locked(turn).await?)
     }
 
-    /// [`Services::begin_as_staff`] with the tenant locked. Refuses a key that expired or was revoked meanwhile.
+    /// [`Services::begin_as_staff`] with the tenant locked. Refuses a key that expired or was revoked meanwhile. A tenant
+    /// that is being erased is not found.
     pub(crate) async fn begin_locked_as_staff(
         &self,
         by: &Staff,
         tenant: Id<ids::Tenant>,
     ) -> Result<(Tx, Model)> {
+        require_not_erasing(self.begin_erasure(by, tenant).await?)
+    }
+
+    /// [`Services::begin_locked_as_staff`], also for a tenant that is being erased.
+    pub(crate) async fn begin_erasure(&self, by: &Staff, tenant: Id<ids::Tenant>) -> Result<(Tx, Model)> {
         let turn = self.turn(tenant).await;
         let (tx, row) = self.begin_as_staff(tenant).await?.locked(turn).await?;
         let permissions = keys::current_permissions(tx.conn(), by.key(), tenant, tx.now()).await?;
@@ -41,6 +47,13 @@ impl Services {
         // Nobody waits for a turn while holding a connection.
         self.end_read_transaction().await;
         self.tenant_locks.acquire(tenant).await
+    }
+}
+
+fn require_not_erasing((tx, tenant): (Tx, Model)) -> Result<(Tx, Model)> {
+    match tenant.erasing_since {
+        None => Ok((tx, tenant)),
+        Some(_) => Err(Error::not_found("tenant")),
     }
 }
 

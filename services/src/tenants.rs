@@ -95,6 +95,7 @@ impl Tenants {
             providers: None,
             data_key: self.services.secrets().new_data_key(tx.conn(), id).await?,
             data_key_rotation: None,
+            erasing_since: None,
             version: 1,
             created_at: tx.now(),
         };

@@ -255,6 +255,26 @@ impl Tx {
         self.after.acts.push(act);
     }
 
+    /// Records an action in the installation's chain alone: the tenant's own chain is gone. The transaction must include
+    /// the installation's rows.
+    pub(crate) fn audit_for_installation(
+        &mut self,
+        actor: &str,
+        action: &'static str,
+        subject: String,
+        facts: impl Into<AuditFacts>,
+    ) {
+        self.after.acts.push(AuditRecord {
+            chain: audit::INSTALLATION_CHAIN,
+            actor: actor.to_owned(),
+            action,
+            subject,
+            facts: facts.into(),
+            request: audit::current_request_id(),
+            at: self.now,
+        });
+    }
+
     /// Commits, then sends the notifications.
     pub async fn commit(mut self) -> Result<()> {
         Box::pin(self.after.store(&self.services, &self.txn)).await?;

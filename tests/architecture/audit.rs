@@ -40,6 +40,10 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
             "TRUNCATE audit",
             "DELETE FROM audit_chain",
             "TRUNCATE audit_chain",
+            "DELETE FROM erasure_receipt",
+            "UPDATE erasure_receipt SET audit_seq = 1",
+            "INSERT INTO erasure_receipt (id, requested_by, requested_at, tables, audit_seq)
+                VALUES (gen_random_uuid(), 'a', now(), '{}', 1)",
             "UPDATE audit_key SET seed = ''",
             "DELETE FROM audit_key",
         ] {
@@ -47,6 +51,11 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
             let refused = txn.execute_unprepared(taking).await.unwrap_err().to_string();
             assert!(refused.contains("permission denied"), "{taking}: {refused}");
         }
+        let txn = store.write(ours).await.unwrap();
+        let erase = format!("SELECT erase_audit_chain('{}')", ours.uuid());
+        let refused = txn.execute_unprepared(&erase).await.unwrap_err().to_string();
+        assert!(refused.contains("only the audit chain of a tenant that is being erased"), "{refused}");
+        drop(txn);
         for statement in ["SELECT 1 FROM audit", "DELETE FROM audit", "SELECT 1 FROM audit_chain"] {
             let refused =
                 store.engine_connection().execute_unprepared(statement).await.unwrap_err().to_string();

@@ -7,6 +7,7 @@ mod audit;
 mod compose;
 mod direction;
 mod docs;
+mod erasure;
 mod errors;
 mod files;
 mod ids;

@@ -39,6 +39,7 @@ const BYTES: &[(&str, &str, Bytes)] = &[
     ("connect_session", "consent", Sealed),
     ("consent_grant", "access_token", Sealed),
     ("consent_grant", "secret", Sealed),
+    ("erasure_receipt", "audit_hash", Plain),
     ("former_data_key", "sealed", Sealed),
     // A plain digest of what was asked for: no secret is in it.
     ("idempotency", "parameters", Plain),

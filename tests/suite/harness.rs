@@ -63,7 +63,7 @@ pub struct TestApp {
     client: http::Client,
     running: Option<sandbox::RunningSandbox>,
     finished: bool,
-    _database: Database,
+    database: Database,
 }
 
 /// What is different from other tests.
@@ -178,7 +178,7 @@ impl TestApp {
             client,
             running: Some(running),
             finished: false,
-            _database: database,
+            database,
         }
     }
 
@@ -327,6 +327,11 @@ impl TestApp {
         let node = &rows["integrations"]["edges"][0]["node"];
         assert_eq!(node["state"], "ACTIVE", "the integration is not connected: {rows}");
         node["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Where the owner reaches the database.
+    pub fn database_url(&self) -> &str {
+        self.database.url()
     }
 
     /// Asserts that nothing is left but named waits, and stops everything.

@@ -102,7 +102,8 @@ impl Walk {
 
     fn demo(&self) -> Process {
         let state = self.folder.path().join("state.json");
-        let arguments = ["demo", "--provider", "microsoft-365", "--users", "4", "--url", self.base.as_str()];
+        let arguments =
+            ["demo", "--provider", "microsoft-365", "--users", "4", "--keep", "--url", self.base.as_str()];
         let mut command = self.muster(&arguments);
         command.args(["--key", &self.vendor_key, "--sandbox", self.sandbox.as_str()]);
         command.arg("--state").arg(state);

@@ -19,6 +19,7 @@ mod faults;
 mod google;
 mod kill;
 mod languages;
+mod leaving;
 mod notices;
 mod one_connection;
 mod online;

@@ -160,7 +160,8 @@ async fn a_mailbox_in_an_unknown_state_is_neither_activated_nor_excluded_nor_boo
         &org,
         &[
             ("activateConnectedMailbox", this.clone()),
-            ("excludeConnectedMailbox", this),
+            ("excludeConnectedMailbox", this.clone()),
+            ("disconnectConnectedMailbox", this),
             ("createBooking", evening(&users[org.insider()], "one", json!({}))),
         ],
     )

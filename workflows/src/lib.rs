@@ -6,6 +6,7 @@
 //! steps get and return here is in `step`. A step cannot commit, unless its row says `commits`.
 
 mod catalogue;
+mod departure;
 pub mod messages;
 pub mod reconcile;
 mod step;
@@ -15,6 +16,9 @@ pub mod campaign;
 pub mod cancel_booking;
 pub mod check_integration;
 pub mod connect_integration;
+pub mod disconnect_integration;
+pub mod disconnect_mailbox;
+pub mod erase_tenant;
 pub mod move_booking;
 pub mod open_channel;
 pub mod refresh_calendar;
@@ -31,7 +35,7 @@ pub use self::step::{CommittingContext, Outcome, Step, StepContext, StepError, U
 pub type Engine = engine::Engine<StepContext>;
 
 /// The tables of all workflows, in the version that new runs use.
-pub const TABLES: [engine::Table; 10] = [
+pub const TABLES: [engine::Table; 13] = [
     connect_integration::ConnectIntegration::TABLE,
     verify_integration::VerifyIntegration::TABLE,
     campaign::Campaign::TABLE,
@@ -42,6 +46,9 @@ pub const TABLES: [engine::Table; 10] = [
     refresh_calendar::RefreshCalendar::TABLE,
     check_integration::CheckIntegration::TABLE,
     open_channel::OpenChannel::TABLE,
+    disconnect_mailbox::DisconnectMailbox::TABLE,
+    disconnect_integration::DisconnectIntegration::TABLE,
+    erase_tenant::EraseTenant::TABLE,
 ];
 
 /// Creates the engine of a node with all workflows. Also registers it as the catalogue of workflows.
@@ -60,6 +67,9 @@ pub fn engine(services: &System, node: &str) -> Engine {
             Box::new(refresh_calendar::RefreshCalendar),
             Box::new(check_integration::CheckIntegration),
             Box::new(open_channel::OpenChannel),
+            Box::new(disconnect_mailbox::DisconnectMailbox),
+            Box::new(disconnect_integration::DisconnectIntegration),
+            Box::new(erase_tenant::EraseTenant),
         ],
     );
     services.set_catalogue(Catalogue::of(&engine));

@@ -19,6 +19,8 @@ domain::messages! {
     integration_removed();
     consent_declined();
     connect_expired();
+    disconnection_stopped();
+    disconnect_again();
 
     mailbox_removed();
     read_only();

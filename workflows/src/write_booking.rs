@@ -48,6 +48,11 @@ pub(crate) fn is_awaiting_rooms(run: &entity::run::Model) -> bool {
     run.state.as_ref().is_some_and(|state| *state == State::AwaitRooms.name())
 }
 
+/// Whether a run writes, moves or cancels a booking.
+pub(crate) fn is_about_a_booking(run: &entity::run::Model) -> bool {
+    matches!(run.workflow.as_str(), "write_booking" | "move_booking" | "cancel_booking")
+}
+
 /// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {

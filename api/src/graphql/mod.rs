@@ -10,6 +10,7 @@ mod booking;
 mod campaign;
 mod connection;
 mod context;
+mod departure;
 mod directory;
 mod enums;
 mod failure;
@@ -46,6 +47,7 @@ use self::{
     booking::{BookingMutation, BookingQuery},
     campaign::{CampaignMutation, CampaignQuery},
     connection::{ConnectionMutation, ConnectionQuery},
+    departure::{DepartureMutation, DepartureQuery, ErasureMutation, ErasureQuery},
     directory::DirectoryQuery,
     integration::{
         IntegrationMutation, IntegrationQuery, prerequisites::PrerequisiteQuery,
@@ -71,13 +73,20 @@ pub use self::subscription::Subscription;
 // Merged in two steps: each noun nests the engine's futures one level deeper, and all in one row nest deeper than the
 // compiler goes without being told.
 #[derive(MergedObject, Default)]
-struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, UserQuery, RoleQuery);
+struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, ErasureQuery, UserQuery, RoleQuery);
 
 #[derive(MergedObject, Default)]
 struct AccessQuery(KeyQuery, AccessTokenQuery, IssuerQuery, InvitationQuery);
 
 #[derive(MergedObject, Default)]
-struct CalendarsQuery(IntegrationQuery, PrerequisiteQuery, ConnectionQuery, RoomQuery, DirectoryQuery);
+struct CalendarsQuery(
+    IntegrationQuery,
+    PrerequisiteQuery,
+    ConnectionQuery,
+    DepartureQuery,
+    RoomQuery,
+    DirectoryQuery,
+);
 
 #[derive(MergedObject, Default)]
 struct WorkQuery(AvailabilityQuery, BookingQuery, CampaignQuery, RunQuery, WorkflowQuery, AuditQuery);
@@ -88,7 +97,7 @@ struct WorkQuery(AvailabilityQuery, BookingQuery, CampaignQuery, RunQuery, Workf
 pub struct Query(PeopleQuery, AccessQuery, CalendarsQuery, WorkQuery);
 
 #[derive(MergedObject, Default)]
-struct PeopleMutation(TenantMutation, UserMutation, RoleMutation);
+struct PeopleMutation(TenantMutation, ErasureMutation, UserMutation, RoleMutation);
 
 #[derive(MergedObject, Default)]
 struct AccessMutation(KeyMutation, AccessTokenMutation, IssuerMutation);
@@ -98,6 +107,7 @@ struct WorkMutation(
     IntegrationMutation,
     RoomRulesMutation,
     ConnectionMutation,
+    DepartureMutation,
     BookingMutation,
     CampaignMutation,
     RunMutation,

@@ -122,7 +122,10 @@ macro_rules! connection {
         }
 
         impl $connection {
-            fn from_page(page: services::Page<$model>, total_count: Option<u64>) -> Self {
+            pub(in $crate::graphql) fn from_page(
+                page: services::Page<$model>,
+                total_count: Option<u64>,
+            ) -> Self {
                 use $crate::graphql::page::{PageInfo, encode_cursor};
                 let id: fn(&$model) -> uuid::Uuid = $id;
                 let page_info = PageInfo::from_page(&page, |model| encode_cursor(id(model)));

@@ -77,6 +77,11 @@ impl Tenant {
         providers.into_iter().map(ProviderKind::from).collect()
     }
 
+    /// Time since which the tenant is being erased; null otherwise.
+    async fn erasing_since(&self) -> Option<DateTime> {
+        self.0.erasing_since.map(DateTime)
+    }
+
     /// Time at which the tenant was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()

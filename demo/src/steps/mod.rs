@@ -3,6 +3,7 @@
 mod booking;
 mod connect;
 mod consent;
+mod departure;
 mod people;
 mod provider;
 mod tenant;
@@ -17,5 +18,6 @@ pub async fn run_all(demo: &mut Demo) -> Result<()> {
     people::run(demo).await?;
     time::run(demo).await?;
     booking::run(demo).await?;
-    consent::run(demo).await
+    consent::run(demo).await?;
+    departure::run(demo).await
 }

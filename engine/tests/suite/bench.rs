@@ -265,6 +265,7 @@ pub async fn new_tenant(node: &Node) -> Id<ids::Tenant> {
         providers: None,
         data_key: Vec::new(),
         data_key_rotation: None,
+        erasing_since: None,
         version: 0,
         created_at: node.now(),
     };

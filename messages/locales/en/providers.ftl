@@ -7,6 +7,7 @@ foreign-consent = The stored consent does not belong to this calendar system. Co
 no-own-consent = Users of this calendar system cannot connect their own calendars.
 no-online-meetings = This calendar system has no online meetings of its own.
 no-consent-pages = This calendar system has no consent pages.
+not-revocable = This consent can be withdrawn at the calendar system only.
 stored-password-refused = The calendar system no longer accepts the stored password.
 something-else-responded = { $system } could not be reached: a different server or proxy responded instead. Muster will try again automatically.
 response-not-understood = { $system } sent a response that cannot be understood.

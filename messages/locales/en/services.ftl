@@ -73,6 +73,13 @@ ask-why-the-mailbox-is-refused = Ask the administrator of the calendar system wh
 connect-again-as-administrator = Connect the calendar system again, as an administrator.
 not-the-users = This mailbox no longer belongs to a user.
 excluded = An administrator has excluded this mailbox.
+mailbox-disconnected = This mailbox was disconnected: its calendar is neither read nor written.
+activate-to-connect-again = Activate the mailbox to connect it again.
+integration-disconnecting = This calendar system is being disconnected.
+integration-disconnected = This calendar system was disconnected: its copies and credentials are deleted. Appointments that were booked stay in the calendars.
+withdraw-consent-at-provider = Ask your { $system } administrator to remove the application, which withdraws its consent.
+withdraw-delegation-at-google = Ask your Google Workspace administrator to remove the domain-wide delegation in the Admin console.
+change-the-password = Change the password of the service account, or delete the account.
 
 ## Calendars in searches and bookings
 

@@ -20,6 +20,8 @@ verification-failed = The verification failed.
 integration-removed = The integration has been removed.
 consent-declined = The administrator did not grant access.
 connect-expired = The connection was not completed in time.
+disconnection-stopped = The disconnection was stopped before it was complete.
+disconnect-again = Disconnect the calendar system again, or connect it again.
 
 ## Mailboxes
 

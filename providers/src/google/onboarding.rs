@@ -1,10 +1,11 @@
 //! Connecting an organisation through a service account of its own, and a user through Google's pages.
 
 use async_trait::async_trait;
+use domain::connect::SecretKind;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{Google, consent::AuthorizationPurpose, scopes::DELEGATED_SCOPES};
+use super::{Google, consent::AuthorizationPurpose, scopes::DELEGATED_SCOPES, tokens};
 use crate::{
     AuthorizationRequest, CodeExchange, ConsentDeclined, ConsentFlow, Error, ErrorKind, IssuedToken,
     Onboarding, RedirectPaths, Remedy, Result, Secret, SignInPurpose, SignedInAccount, messages,
@@ -86,6 +87,18 @@ impl Onboarding for Google {
             refresh_token: token.expose_secret().to_owned(),
         });
         Ok(IssuedToken { token: tokens.access_token, expires_in: tokens.expires_in, next })
+    }
+
+    /// A user's own consent; a delegation is withdrawn in the Admin console alone.
+    fn can_revoke(&self, kind: SecretKind) -> bool {
+        kind == SecretKind::GoogleUser
+    }
+
+    async fn revoke(&self, secret: &Secret) -> Result<()> {
+        let Secret::GoogleUser { refresh_token, .. } = secret else {
+            return Err(Secret::wrong_provider());
+        };
+        tokens::revoke_token(self, refresh_token).await
     }
 
     /// Google takes up to a day to apply a delegation. These two error codes mean that Google has not applied the

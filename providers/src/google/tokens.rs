@@ -22,7 +22,7 @@ use super::{
     keyless, refusal,
     scopes::Scope,
 };
-use crate::{Error, ErrorKind, Remedy, Result, messages};
+use crate::{Error, ErrorKind, Remedy, Result, Secret, messages};
 
 /// Grant type of the token request.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -137,6 +137,21 @@ impl Google {
             }
         }
     }
+}
+
+/// Withdraws a user's consent by its refresh token
+/// (<https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke>). The endpoint lies beside the token
+/// endpoint. A token that Google does not know any more is withdrawn already.
+pub(super) async fn revoke_token(google: &Google, refresh_token: &str) -> Result<()> {
+    let body = form_urlencoded::Serializer::new(String::new()).append_pair("token", refresh_token).finish();
+    let url = google.config.token.join("revoke").map_err(|_| Secret::wrong_provider())?;
+    let request = Request::new(Method::POST, url).body("application/x-www-form-urlencoded", body);
+    let answer =
+        google.client.send(request).await.map_err(|error| Error { unknown: false, ..error.into() })?;
+    if answer.status.is_success() || answer.status.as_u16() == 400 {
+        return Ok(());
+    }
+    Err(refusal::token_error(&answer, Duration::from_millis(google.ids.random_below(2_000))))
 }
 
 /// Sends a request to the token endpoint.

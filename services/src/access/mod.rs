@@ -123,14 +123,15 @@ impl Access {
         Ok(Authenticated { caller, expires_at: key.expires_at })
     }
 
-    /// The tenant that a vendor's request specifies, if it exists and the key may be used for it.
+    /// The tenant that a vendor's request specifies, if it exists, is not being erased, and the key may be used for it.
     async fn known_tenant(&self, text: &str, only: Option<Id<ids::Tenant>>) -> Result<Id<ids::Tenant>> {
         let unknown = || Error::not_found("tenant");
         let id: Id<ids::Tenant> = text.trim().parse().map_err(|_| unknown())?;
         if only.is_some_and(|only| only != id) {
             return Err(unknown());
         }
-        self.services.tenants().find(id).await?.ok_or_else(unknown)?;
+        let tenant = self.services.tenants().find(id).await?;
+        tenant.filter(|tenant| tenant.erasing_since.is_none()).ok_or_else(unknown)?;
         Ok(id)
     }
 

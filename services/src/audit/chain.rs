@@ -21,7 +21,7 @@ use super::{
     key::{AuditKey, AuditKeyProvider},
     unreadable,
 };
-use crate::Result;
+use crate::{Error, Result};
 
 /// An action to be appended to an audit chain.
 #[derive(Debug, Clone)]
@@ -58,7 +58,8 @@ pub(crate) async fn append(
     write(txn, ends.into_values().map(|end| reseal_head(&key, end)).collect(), rows).await
 }
 
-/// Returns the current heads of audit chains, locked until the transaction ends; missing chains are created.
+/// Returns the current heads of audit chains, locked until the transaction ends; missing chains are created. The tenant
+/// of an act that began before the tenant's erasure is not found.
 pub(super) async fn lock_heads(
     txn: &impl ConnectionTrait,
     key: &AuditKey,
@@ -67,12 +68,23 @@ pub(super) async fn lock_heads(
     let mut ends = held(txn, key, chains).await?;
     let missing: Vec<_> = chains.iter().filter(|chain| !ends.contains_key(*chain)).collect();
     if !missing.is_empty() {
+        require_not_erased(txn, &missing).await?;
         let begun = missing.into_iter().map(|chain| audit_chain::ActiveModel::from(key.empty_chain(*chain)));
         let nothing = OnConflict::column(audit_chain::Column::TenantId).do_nothing().to_owned();
         audit_chain::Entity::insert_many(begun).on_conflict(nothing).exec_without_returning(txn).await?;
         ends = held(txn, key, chains).await?;
     }
     Ok(ends)
+}
+
+/// Refuses to begin a chain anew that was erased with its tenant.
+async fn require_not_erased(txn: &impl ConnectionTrait, chains: &[&Id<ids::Tenant>]) -> Result<()> {
+    use entity::erasure_receipt::{Column, by_ids};
+    let erased = by_ids(chains.iter().map(|chain| **chain)).filter(Column::FinishedAt.is_not_null());
+    match erased.one(txn).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::not_found("tenant")),
+    }
 }
 
 async fn held(

@@ -20,11 +20,14 @@ use sea_orm::{ColumnTrait, QueryFilter, prelude::Json};
 use serde_json::json;
 use uuid::Uuid;
 
-pub(crate) use self::chain::{AuditRecord, append};
 pub use self::{
     canonical::export_line,
     checkpoint::{Checkpoint, create_checkpoints},
     key::{AuditKey, AuditKeyProvider},
+};
+pub(crate) use self::{
+    canonical::hex,
+    chain::{AuditRecord, append},
 };
 use crate::{
     Error, Page, PageArgs, Refusal, Result, page,
@@ -38,6 +41,9 @@ pub const INSTALLATION_CHAIN: Id<ids::Tenant> = Id::nil();
 pub const OPERATOR_ACTOR: &str = "operator";
 /// The recorded actor of actions that the engine performs on its own.
 pub(crate) const ENGINE_ACTOR: &str = "engine";
+
+/// The recorded action of the end of an erasure, in the installation's chain: it says where the tenant's chain ended.
+pub(crate) const ERASED_ACTION: &str = "tenant.erased";
 
 /// Recorded in place of a secret that was changed.
 const CHANGED: &str = "changed";

@@ -15,8 +15,9 @@ use sea_orm::{
 };
 
 use super::{
-    INSTALLATION_CHAIN,
+    ERASED_ACTION, INSTALLATION_CHAIN,
     canonical::{GENESIS_HASH, entry_hash, hex},
+    chain_name,
     checkpoint::Checkpoint,
     key::AuditKey,
     parse_chain_name,
@@ -145,7 +146,14 @@ pub async fn verify_chain(
         let entries = of(chain).count(conn).await?;
         // An installation that was never used has none.
         let may_be_none = chain == INSTALLATION_CHAIN && entries == 0 && kept.is_empty();
-        verdict.broken = (!may_be_none).then_some(ChainFault::Gone);
+        verdict.broken = match erased_end(conn, chain).await? {
+            _ if may_be_none => None,
+            Some(end) if entries == 0 => {
+                verdict.pruned = kept.range(..end.0).count();
+                contradiction(&end, kept)
+            }
+            _ => Some(ChainFault::Gone),
+        };
         return Ok(verdict);
     };
     verdict.places = Some((end.base_seq + 1, end.seq));
@@ -176,6 +184,29 @@ pub async fn verify_chain(
         .end(key.has_valid_seal(&end))
         .or((without_place > 0).then_some(ChainFault::Outside(without_place)));
     Ok(verdict)
+}
+
+/// Where the chain of an erased tenant ended, by the entry of the installation's chain about the erasure: its last
+/// sequence number and hash. `None` if the tenant was not erased.
+async fn erased_end(conn: &impl ConnectionTrait, chain: Id<ids::Tenant>) -> Result<Option<(i64, String)>> {
+    let entry = of(INSTALLATION_CHAIN)
+        .filter(Column::Action.eq(ERASED_ACTION))
+        .filter(Column::Subject.eq(chain_name(chain)))
+        .one(conn)
+        .await?;
+    let end = entry.map(|entry| {
+        let hash = entry.details["auditHash"].as_str().unwrap_or_default().to_owned();
+        (entry.details["auditSeq"].as_i64().unwrap_or_default(), hash)
+    });
+    Ok(end)
+}
+
+/// The first checkpoint that contradicts the end of an erased chain.
+fn contradiction((seq, hash): &(i64, String), kept: &BTreeMap<i64, String>) -> Option<ChainFault> {
+    if let Some(further) = kept.keys().next_back().filter(|at| *at > seq) {
+        return Some(ChainFault::Cut(*further));
+    }
+    kept.get(seq).is_some_and(|known| known != hash).then_some(ChainFault::NotTheCheckpoints(*seq))
 }
 
 /// Verifies an audit chain entry by entry, up to the first fault.

@@ -270,7 +270,7 @@ async fn attach_connections(
     let (users, rooms): (Vec<Holder>, _) = calendars.iter().map(|one| one.holder).partition(Holder::is_user);
     let ids = |holders: Vec<Holder>| holders.into_iter().map(Holder::any);
     let theirs = Column::UserId.is_in(ids(users)).or(Column::RoomId.is_in(ids(rooms)));
-    let in_force = Column::IntegrationId.not_in_subquery(suspended(tenant).into_query());
+    let in_force = Column::IntegrationId.not_in_subquery(out_of_force(tenant).into_query());
     let mut found: BTreeMap<AnyId, Vec<entity::connection::Model>> = BTreeMap::new();
     for row in of(tenant).filter(theirs).filter(in_force).order_by_asc(Column::Id).all(txn).await? {
         if let Some(holder) = row.user_id.map(Id::any).or(row.room_id.map(Id::any)) {
@@ -301,9 +301,20 @@ async fn attach_connections(
 
 /// The ids of the tenant's suspended integrations.
 fn suspended(tenant: Id<ids::Tenant>) -> Select<entity::integration::Entity> {
+    of_states(tenant, &[IntegrationState::Suspended])
+}
+
+/// The ids of the integrations whose copies say nothing of their calendars: those that are suspended or being
+/// disconnected.
+fn out_of_force(tenant: Id<ids::Tenant>) -> Select<entity::integration::Entity> {
+    use IntegrationState as S;
+    of_states(tenant, &[S::Suspended, S::Retiring, S::Removed])
+}
+
+fn of_states(tenant: Id<ids::Tenant>, states: &[IntegrationState]) -> Select<entity::integration::Entity> {
     use entity::integration::{Column, of};
-    let state = IntegrationState::Suspended.as_str();
-    of(tenant).filter(Column::State.eq(state)).select_only().column(Column::Id)
+    let states = states.iter().map(|state| state.as_str());
+    of(tenant).filter(Column::State.is_in(states)).select_only().column(Column::Id)
 }
 
 /// Why a calendar has no connection that may be used.

@@ -52,8 +52,9 @@ impl Bookings {
     }
 
     /// Opens the calendar that was selected for a booking; called by workflows. It is always the same calendar, even if
-    /// the service account has changed since. `None` if no calendar has been selected yet. Fails if a newer version
-    /// selected a kind of calendar that this version does not support.
+    /// the service account has changed since. `None` if no calendar has been selected yet, or if its
+    /// calendar system was disconnected. Fails if a newer version selected a kind of calendar that this version does not
+    /// support.
     pub async fn open_target_calendar(
         &self,
         by: &System,
@@ -71,6 +72,10 @@ impl Bookings {
             (integration::by_id(tenant, via.integration).one(&txn).await?, at.one(&txn).await?)
         };
         let integration = row.ok_or_else(|| Error::not_found("integration"))?;
+        // Events of a calendar system that was disconnected stay as they are.
+        if integration.state == IntegrationState::Removed {
+            return Ok(None);
+        }
         let grants = self.services.grants();
         let (provider, session) = match &connection {
             Some(connection) => grants.open_for_mailbox(by, &integration, connection).await?,

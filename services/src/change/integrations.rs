@@ -113,9 +113,17 @@ impl Writer<'_> {
         let mut statement = update(self.tenant)
             .filter(Column::Id.eq(change.id))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1));
-        // A state that only a newer version knows stays as it is.
-        let from = change.only_from.as_deref().unwrap_or(IntegrationState::ALL);
-        statement = statement.filter(Column::State.is_in(from.iter().map(|state| state.as_str())));
+        // A state that only a newer version knows stays as it is, and so does an integration that is being disconnected.
+        let stays = |state: &&IntegrationState| IntegrationState::LEAVING.contains(state);
+        let from: Vec<&str> = match &change.only_from {
+            Some(from) => from.iter().map(|state| state.as_str()).collect(),
+            None => IntegrationState::ALL
+                .iter()
+                .filter(|state| !stays(state))
+                .map(|state| state.as_str())
+                .collect(),
+        };
+        statement = statement.filter(Column::State.is_in(from));
         if let Some(state) = change.state {
             statement =
                 set_unless_suspended(statement, Column::State, Column::SuspendedState, state.as_str());

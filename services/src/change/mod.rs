@@ -94,6 +94,8 @@ pub enum Change {
         /// Data of the signal.
         payload: Json,
     },
+    /// Requests that another run be stopped and its steps be undone; no change if it has ended.
+    CancelRun(Id<ids::Run>),
     /// Adds an entry to the audit log.
     Audit {
         /// Who acted.
@@ -204,6 +206,7 @@ impl<'a> Writer<'a> {
             Change::Booking(change) => self.write_booking(change).await,
             Change::RunInput(order, lane) => self.enqueue(order, lane).await,
             Change::Signal { run, name, payload } => self.signal(run, name, payload).await,
+            Change::CancelRun(run) => self.cancel_run(run).await,
             Change::Audit { actor, action, subject, details } => {
                 self.audit(actor, action, subject, details);
                 Ok(())
@@ -227,6 +230,12 @@ impl<'a> Writer<'a> {
     async fn signal(&mut self, run: Id<ids::Run>, name: &str, payload: Json) -> Result<()> {
         let id = self.services.ids.make();
         let hint = runs::signal(self.txn, id, (self.tenant, run), name, payload, self.at).await?;
+        self.after.hints.extend(hint);
+        Ok(())
+    }
+
+    async fn cancel_run(&mut self, run: Id<ids::Run>) -> Result<()> {
+        let hint = runs::request_cancel(self.txn, self.tenant, run, self.at).await?;
         self.after.hints.extend(hint);
         Ok(())
     }

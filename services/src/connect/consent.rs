@@ -251,7 +251,7 @@ pub(crate) async fn delete_tried_consents(
 
 /// Clears the organisation of an integration whose consent never took effect, so that it can be connected to another
 /// one.
-pub(super) async fn clear_organisation(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
+pub(crate) async fn clear_organisation(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::integration::{Column, update};
     let none = || Expr::value(Option::<String>::None);
     update(tx.tenant())

@@ -4,7 +4,12 @@ use domain::{Id, ids};
 use entity::{connection, integration};
 use providers::{Organisation, Secret};
 
-use crate::{Result, System, campaigns, connect::ConsentSignal, run_inputs};
+use crate::{
+    Result, System, campaigns,
+    connect::ConsentSignal,
+    departure::{Closing, Departing},
+    run_inputs,
+};
 
 /// The use cases that commit for steps. Each commits a transaction of its own, so it must be safe to repeat.
 #[derive(Debug, Clone)]
@@ -63,5 +68,62 @@ impl StepCommits {
     /// Opens the push channel of a connection, or renews it, and stores its secret.
     pub async fn open_or_renew_channel(&self, connection: &connection::Model) -> Result<()> {
         self.system.channels().open_or_renew(&self.system, connection).await
+    }
+
+    /// Closes some of the channels of what departs; see [`Closing`].
+    pub async fn close_channels(
+        &self,
+        tenant: Id<ids::Tenant>,
+        departing: Departing,
+        patient: bool,
+    ) -> Result<Closing> {
+        self.system.close_channels(tenant, departing, patient).await
+    }
+
+    /// Withdraws some of the consents of what departs at the provider, where it can.
+    pub async fn revoke_consents(
+        &self,
+        tenant: Id<ids::Tenant>,
+        departing: Departing,
+        patient: bool,
+    ) -> Result<Closing> {
+        self.system.revoke_consents(tenant, departing, patient).await
+    }
+
+    /// Deletes what is stored of a disconnected mailbox.
+    pub async fn delete_mailbox(
+        &self,
+        tenant: Id<ids::Tenant>,
+        connection: Id<ids::Connection>,
+    ) -> Result<()> {
+        self.system.delete_mailbox(tenant, connection).await
+    }
+
+    /// Deletes some of the mailboxes of an integration that is being disconnected, with their copies.
+    pub async fn delete_mailboxes(
+        &self,
+        tenant: Id<ids::Tenant>,
+        integration: Id<ids::Integration>,
+    ) -> Result<Closing> {
+        self.system.delete_mailboxes(tenant, integration).await
+    }
+
+    /// Deletes what else is stored of an integration that is being disconnected; afterwards it is removed.
+    pub async fn finish_disconnection(
+        &self,
+        tenant: Id<ids::Tenant>,
+        integration: Id<ids::Integration>,
+    ) -> Result<()> {
+        self.system.finish_disconnection(tenant, integration).await
+    }
+
+    /// Destroys the data keys of a tenant that is being erased.
+    pub async fn destroy_data_keys(&self, tenant: Id<ids::Tenant>) -> Result<()> {
+        self.system.destroy_data_keys(tenant).await
+    }
+
+    /// Deletes some rows of a tenant that is being erased; the last ones with the tenant, its runs and its audit chain.
+    pub async fn erase_rows(&self, tenant: Id<ids::Tenant>) -> Result<Closing> {
+        self.system.erase_rows(tenant).await
     }
 }

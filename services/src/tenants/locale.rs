@@ -44,6 +44,7 @@ mod tests {
             providers: None,
             data_key: Vec::new(),
             data_key_rotation: None,
+            erasing_since: None,
             version: 1,
             created_at: Timestamp::UNIX_EPOCH,
         }

@@ -61,6 +61,9 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
     ("revokeInvitation", "revokedInvitationId", r#"{ "id": "invitation" }"#),
     ("activateConnectedMailbox", "run { id }", r#"{ "id": "connection" }"#),
     ("excludeConnectedMailbox", "connectedMailbox { id }", r#"{ "id": "connection" }"#),
+    ("disconnectConnectedMailbox", "run { id }", r#"{ "id": "connection" }"#),
+    ("disconnectIntegration", "run { id }", r#"{ "id": "integration", "ifVersion": 1 }"#),
+    ("removeIntegration", "removedIntegrationId", r#"{ "id": "integration" }"#),
     ("startCampaign", "campaign { id }", r#"{ "integrationId": "integration" }"#),
     ("retryCampaign", "campaign { id }", r#"{ "id": "campaign" }"#),
     ("createBooking", "booking { id }", r#"{ "organiserId": "user" }"#),
@@ -83,6 +86,7 @@ const OF_STAFF: &[(&str, &str, &str)] = &[
     ("setPlan", "tenant { id }", r#"{ "tenantId": "tenant", "plan": "BASIC" }"#),
     ("setFeature", "tenant { id }", r#"{ "tenantId": "tenant", "feature": "SERVICE_ACCOUNT", "on": false }"#),
     ("updateReturnUrls", "tenant { id }", r#"{ "tenantId": "tenant", "returnUrls": [] }"#),
+    ("eraseTenant", "receipt { tenantId }", r#"{ "tenantId": "tenant", "name": "Known" }"#),
     ("createAccessToken", "accessToken { token }", r#"{ "tenantId": "tenant", "userId": "user" }"#),
     ("createAccessToken", "accessToken { token }", r#"{ "tenantId": "own tenant", "userId": "user" }"#),
     (

@@ -111,12 +111,12 @@ fn served(tenant: Id<ids::Tenant>, outcome: services::Result<usize>) {
     }
 }
 
-/// Every tenant.
+/// Every tenant that is not being erased.
 #[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
 async fn tenants(services: &System) -> Result<Vec<Id<ids::Tenant>>, DatabaseError> {
     use sea_orm::EntityTrait;
     let rows = entity::tenant::Entity::find().all(services.store.installation_connection()).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+    Ok(rows.into_iter().filter(|row| row.erasing_since.is_none()).map(|row| row.id).collect())
 }
 
 /// How long a round may run without a heartbeat before another node takes it over.

@@ -114,6 +114,7 @@ async fn every_edge_is_walked_every_undo_is_done_and_every_awaited_signal_is_tes
     for scenario in Scenario::ALL {
         let walk = one_walk(scenario, &bare, &connected, Plan::default()).await;
         walked.extend(walk.left.edges());
+        walked.extend(edges_of_an_erasure(&walk.taken));
         undone.extend(walk.left.undone());
         awaited.extend(walk.awaited);
         let mut taken: Vec<FaultPoint> = walk.taken.into_iter().map(|taken| taken.place).collect();
@@ -127,7 +128,10 @@ async fn every_edge_is_walked_every_undo_is_done_and_every_awaited_signal_is_tes
     }
     for (scenario, at, states) in lasts {
         if states.iter().any(|state| !undone.contains(&(at.workflow.to_owned(), state.clone()))) {
-            let plan = Plan { faults: vec![(at, Fault::InStep(InStep::FailAfter))], ..Plan::default() };
+            // An erasure that is over leaves no history of what was undone.
+            let is_erasure = at.workflow == "erase_tenant";
+            let fault = if is_erasure { InStep::FailBefore } else { InStep::FailAfter };
+            let plan = Plan { faults: vec![(at, Fault::InStep(fault))], ..Plan::default() };
             undone.extend(one_walk(scenario, &bare, &connected, plan).await.left.undone());
         }
     }
@@ -151,6 +155,14 @@ async fn every_edge_is_walked_every_undo_is_done_and_every_awaited_signal_is_tes
     names.sort_unstable();
     ordered.sort_unstable();
     assert_eq!(names, ordered, "every workflow has its scenarios");
+}
+
+/// The edges that an erasure walked, whose history is erased with everything else.
+fn edges_of_an_erasure(taken: &[worker::Taken]) -> Vec<(String, String, String)> {
+    let states = taken.iter().map(|taken| &taken.place).filter(|at| at.workflow == "erase_tenant");
+    let states: Vec<&String> = states.map(|at| &at.state).collect();
+    let steps = states.windows(2).filter(|pair| pair[0] != pair[1]);
+    steps.map(|pair| ("erase_tenant".to_owned(), pair[0].clone(), pair[1].clone())).collect()
 }
 
 async fn one_walk(scenario: Scenario, bare: &Template, connected: &Template, plan: Plan) -> walks::Walked {
@@ -198,6 +210,9 @@ mod faults_leave_no_trace_in {
         a_check_after_the_consent_was_revoked CheckRevoked / 1,
         a_check_after_the_consent_was_restored CheckRestored / 1,
         a_push_channel_that_is_opened OpenChannel / 1,
+        s6_6_a_mailbox_that_is_disconnected DisconnectMailbox / 1,
+        s6_7_an_integration_that_is_disconnected DisconnectIntegration / 1,
+        s6_8_a_tenant_that_is_erased EraseTenant / 1,
         a_booking Write / 1,
         a_booking_with_a_room RoomAccepts / 1,
         a_booking_whose_room_declines RoomDeclines / 1,
@@ -226,5 +241,7 @@ mod faults_leave_no_trace_in {
         a_booking_that_is_refused Refused / 6,
         a_move Move / 6,
         a_cancellation_before_the_writing CancelEarly / 6,
+        s6_7_an_integration_that_is_disconnected DisconnectIntegration / 6,
+        s6_8_a_tenant_that_is_erased EraseTenant / 6,
     }
 }

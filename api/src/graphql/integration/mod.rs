@@ -268,6 +268,11 @@ impl IntegrationQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
+            desc = "Whether to include integrations that were disconnected (`REMOVED`).",
+            default = false
+        )]
+        include_removed: bool,
+        #[graphql(
             desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
         )]
         first: Option<i32>,
@@ -277,8 +282,8 @@ impl IntegrationQuery {
     ) -> Option<Result<IntegrationConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::SeeIntegrations>()?;
-            let page =
-                ctx.services().integrations().list(&by, parse_page_args(first, last, after, before)?).await?;
+            let args = parse_page_args(first, last, after, before)?;
+            let page = ctx.services().integrations().list(&by, include_removed, args).await?;
             Ok(IntegrationConnection::from_page(page, None))
         })
         .await

@@ -98,6 +98,10 @@ const MUTATIONS: &[(By, &str, &str, &str)] = &[
         "",
     ),
     (Vendor, "cancelBooking", r#"{"id": "$booking", "idempotencyKey": "c"}"#, ""),
+    (Vendor, "disconnectConnectedMailbox", r#"{"id": "$connection"}"#, "run { id }"),
+    (Vendor, "removeIntegration", r#"{"id": "$dav"}"#, ""),
+    (Vendor, "disconnectIntegration", r#"{"id": "$integration", "ifVersion": 5}"#, "run { id }"),
+    (Staff, "eraseTenant", r#"{"tenantId": "$tenant", "name": "acme"}"#, ""),
 ];
 
 /// What workflows would have done before a mutation.
@@ -114,6 +118,7 @@ const MADE_READY: &[(&str, &str)] = &[
         "UPDATE run SET status = 'DONE', finished_at = created_at; UPDATE booking SET state = 'WRITTEN'",
     ),
     ("cancelBooking", "UPDATE run SET status = 'DONE', finished_at = created_at"),
+    ("disconnectIntegration", "UPDATE integration SET version = 5"),
 ];
 
 /// What a mutation answers that is a secret.

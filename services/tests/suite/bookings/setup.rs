@@ -133,6 +133,7 @@ impl Setup {
             providers: None,
             data_key: vec![1],
             data_key_rotation: None,
+            erasing_since: None,
             version: 1,
             created_at: self.clock.now(),
         };

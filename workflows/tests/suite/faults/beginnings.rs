@@ -75,7 +75,29 @@ impl Scenario {
             Self::Refresh | Self::CheckRevoked | Self::CheckRestored | Self::OpenChannel => {
                 self.begin_upkeep(setup).await;
             }
+            Self::DisconnectMailbox | Self::DisconnectIntegration | Self::EraseTenant => {
+                self.begin_departure(setup).await;
+            }
             other => other.begin_booking(setup).await,
+        }
+    }
+
+    async fn begin_departure(self, setup: &Setup) {
+        let (services, admin) = (&setup.services, setup.admin());
+        match self {
+            Self::DisconnectMailbox => {
+                let mailbox = setup.mailbox(ANNA).await;
+                services.connections().disconnect(&admin.allow().unwrap(), mailbox, None).await.unwrap();
+            }
+            Self::DisconnectIntegration => {
+                let row = setup.integration().await;
+                let integrations = services.integrations();
+                integrations.disconnect(&admin.allow().unwrap(), row.id, row.version).await.unwrap();
+            }
+            _ => {
+                let staff = setup.staff().await;
+                services.tenants().erase(&staff, setup.tenant, "Acme").await.unwrap();
+            }
         }
     }
 

@@ -50,6 +50,9 @@ pub fn flows(armed: &Armed) -> Vec<Box<dyn Workflow<StepContext>>> {
         Box::new(workflows::refresh_calendar::RefreshCalendar),
         Box::new(workflows::check_integration::CheckIntegration),
         Box::new(workflows::open_channel::OpenChannel),
+        Box::new(workflows::disconnect_mailbox::DisconnectMailbox),
+        Box::new(workflows::disconnect_integration::DisconnectIntegration),
+        Box::new(workflows::erase_tenant::EraseTenant),
     ];
     let plant = |flow| -> Box<dyn Workflow<StepContext>> { Box::new(Planted { flow, armed: armed.clone() }) };
     flows.into_iter().map(plant).collect()

@@ -66,6 +66,12 @@ pub enum Scenario {
     CheckRestored,
     /// A push channel is opened.
     OpenChannel,
+    /// A mailbox with a push channel is disconnected.
+    DisconnectMailbox,
+    /// An integration with a booking and a push channel is disconnected.
+    DisconnectIntegration,
+    /// A tenant with a connected integration is erased.
+    EraseTenant,
     /// A booking is written to its organiser's calendar.
     Write,
     /// The invited room accepts a booking.
@@ -106,7 +112,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::Connect,
         Self::Spreading,
         Self::Corrected,
@@ -128,6 +134,9 @@ impl Scenario {
         Self::CheckRevoked,
         Self::CheckRestored,
         Self::OpenChannel,
+        Self::DisconnectMailbox,
+        Self::DisconnectIntegration,
+        Self::EraseTenant,
         Self::Write,
         Self::RoomAccepts,
         Self::RoomDeclines,
@@ -222,6 +231,12 @@ impl Scenario {
                 system.stop_refusing("*");
             }
             Self::OpenChannel => system.change_features(|features| features.push = true),
+            Self::DisconnectMailbox | Self::DisconnectIntegration | Self::EraseTenant => {
+                system.change_features(|features| features.push = true);
+                setup.services.maintenance().open_channels(&setup.services, setup.tenant, 1).await.unwrap();
+                setup.book(&[0, 1], None, 10).await;
+                settle().await;
+            }
             Self::Move | Self::MoveRefused | Self::MoveGone | Self::Cancel | Self::CancelRefused => {
                 setup.book(&[0, 1], None, 10).await;
                 settle().await;

@@ -48,6 +48,8 @@ pub struct Notes {
     pub cookie: String,
     /// What the page last reported of a consent.
     pub consented: serde_json::Value,
+    /// The vendor's key.
+    pub key: String,
     /// What was done once.
     pub done: BTreeSet<&'static str>,
 }
@@ -135,9 +137,8 @@ impl Setup {
     async fn organisation(&self) -> Id<ids::Tenant> {
         let key = format!("muster_{}", self.services.ids.random_secret());
         self.services.keys().ensure_first_key(&self.services, Some(&key), "test").await.unwrap();
-        let bearer = format!("Bearer {key}");
-        let caller = self.services.access().authenticate(Anyone, Some(&bearer), None).await.unwrap().caller;
-        let staff = caller.allow_staff().unwrap();
+        self.notes().key = key;
+        let staff = self.staff().await;
         let new = NewTenant {
             name: "Acme".to_owned(),
             plan: Plan::Plus,
@@ -148,6 +149,13 @@ impl Setup {
         let id = self.services.tenants().create(&staff, new).await.unwrap().id;
         self.services.tenants().set_feature(&staff, id, Feature::ServiceAccount, true).await.unwrap();
         id
+    }
+
+    /// The vendor's staff.
+    pub async fn staff(&self) -> services::Staff {
+        let bearer = format!("Bearer {}", self.notes().key);
+        let caller = self.services.access().authenticate(Anyone, Some(&bearer), None).await.unwrap().caller;
+        caller.allow_staff().unwrap()
     }
 
     /// Stores [`Self::admin`], whom changes of access look up again.

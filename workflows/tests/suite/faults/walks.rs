@@ -348,7 +348,10 @@ fn is_irrevocable(at: &FaultPoint) -> bool {
     let state = (at.workflow, at.state.as_str());
     // A cancelled event cannot be brought back; mailboxes are runs of their own, which go on once they are ordered; and a
     // push channel that is open is of use.
-    [("cancel_booking", "Cancel"), ("campaign", "Enlist"), ("open_channel", "Open")].contains(&state)
+    // What was deleted or closed cannot be brought back.
+    let departs = matches!(state.0, "disconnect_mailbox" | "disconnect_integration" | "erase_tenant");
+    departs
+        || [("cancel_booking", "Cancel"), ("campaign", "Enlist"), ("open_channel", "Open")].contains(&state)
 }
 
 fn shown(plan: &Plan) -> String {

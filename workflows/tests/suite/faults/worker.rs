@@ -228,6 +228,9 @@ impl<'a> Worker<'a> {
         }
         let committed = self.setup.engine.commit_and_keep_claims(vec![result]).await;
         let (StepResult { transition, .. }, fate) = committed.into_iter().next().unwrap();
+        if self.is_gone(transition.run).await {
+            return None;
+        }
         assert_ne!(fate, CommitOutcome::TooLate, "a step was not written although its worker had the lease");
         if !transition.consumed.is_empty() {
             let left = self.setup.signals_of(transition.run).await;
@@ -245,9 +248,13 @@ impl<'a> Worker<'a> {
         let engine = &self.setup.engine;
         let done = if late == Late::Asleep { None } else { Some(self.work(&stale).await?) };
         self.setup.clock.advance(LEASE_OVER);
+        if self.is_gone(stale.row.id).await {
+            return None;
+        }
         let fresh = self.claim(hint).await.expect("a run whose lease is over can be claimed");
         let result = self.work(&fresh).await?;
         let run = stale.row.id;
+        let is_written = !self.is_gone(run).await;
         let too_late = async |result: StepResult<Change>| {
             assert_eq!(engine.commit(vec![result]).await, [(run, false)], "{late:?}");
         };
@@ -257,11 +264,11 @@ impl<'a> Worker<'a> {
                 return self.commit(fresh, result).await;
             }
             (_, Some(done)) => {
-                assert_eq!(engine.commit(vec![result]).await, [(run, true)]);
+                assert_eq!(engine.commit(vec![result]).await, [(run, is_written)]);
                 too_late(done).await;
             }
             (_, None) => {
-                assert_eq!(engine.commit(vec![result]).await, [(run, true)]);
+                assert_eq!(engine.commit(vec![result]).await, [(run, is_written)]);
                 let done = self.work(&stale).await?;
                 too_late(done).await;
             }
@@ -271,8 +278,10 @@ impl<'a> Worker<'a> {
 
     /// Commits, and loses the hint: nobody hears of the run until the sweep looks for lost ones.
     async fn lose_hint(&mut self, hint: &JobHint, result: StepResult<Change>) {
-        let (is_due, run) = (result.transition.is_due(), result.transition.run);
-        assert_eq!(self.setup.engine.commit(vec![result]).await, [(run, true)]);
+        let run = result.transition.run;
+        let is_gone = self.is_gone(run).await;
+        let is_due = result.transition.is_due() && !is_gone;
+        assert_eq!(self.setup.engine.commit(vec![result]).await, [(run, !is_gone)]);
         self.gather(None).await;
         let told = self.waiting.iter().any(|hint| hint.run == run);
         assert_eq!(told, is_due, "a due run is told of by its commit, and another one is not");
@@ -280,6 +289,13 @@ impl<'a> Worker<'a> {
         self.lost_hints += usize::from(is_due);
         self.gather(None).await;
         assert!(!self.waiting.iter().any(|found| found.run == hint.run), "the hint is lost");
+    }
+
+    /// Whether a run was deleted by its own step, with its tenant.
+    async fn is_gone(&self, run: Id<ids::Run>) -> bool {
+        let tenant = self.setup.tenant;
+        let txn = self.setup.services.store.read(tenant).await.unwrap();
+        entity::run::by_id(tenant, run).one(&txn).await.unwrap().is_none()
     }
 
     async fn put_down(&self, work: &ClaimedRun) {
@@ -293,6 +309,7 @@ impl<'a> Worker<'a> {
 
     async fn meddle_with(&self, run: &entity::run::Model, fault: &Fault) {
         match fault {
+            Fault::Stop(_) if self.is_gone(run.id).await => {}
             Fault::Stop(_) => {
                 let runs = self.setup.services.runs();
                 runs.cancel(&self.setup.admin().allow().unwrap(), run.id).await.unwrap();
