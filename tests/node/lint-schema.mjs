@@ -9,14 +9,15 @@ import { ESLint } from 'eslint';
 // These types are parts of other objects, or computed for one response; no client refers to them by id.
 const VALUE_TYPES = [
   'Availability', 'BookingChange', 'CampaignItem', 'CampaignPreview', 'CampaignProgress', 'Capabilities', 'Check', 'Conflict',
-  'ConnectPrerequisite', 'ConnectedMailboxFailure', 'DirectoryPage', 'DirectoryPerson', 'MailboxCalendar', 'OpenIdIdentity',
+  'ConnectPrerequisite', 'ConnectedMailboxFailure', 'DirectoryPage', 'DirectoryPerson', 'ErasedRows',
+  'ErasureReceipt', 'IntegrationDisconnectionPreview', 'MailboxCalendar', 'MailboxDisconnectionPreview', 'OpenIdIdentity',
   'PageInfo', 'Participant', 'ParticipantStatus', 'PermissionInfo', 'Reason', 'RoomRules', 'RunStep', 'Slot', 'SlotRefusal',
   'TermsAcceptance', 'TimeSpan', 'UnreadableItem', 'UnreadableItems', 'UserCalendar', 'Viewer', 'Workflow', 'WorkflowState',
 ];
 
 // Clients list these objects and never fetch them individually.
 const EDGES_WITHOUT_NODE = [
-  'ApiKeyEdge', 'AuditEntryEdge', 'CampaignItemEdge', 'InvitationEdge', 'IssuedTokenEdge', 'OpenIdIdentityEdge', 'OpenIdIssuerEdge', 'RunStepEdge',
+  'ApiKeyEdge', 'AuditEntryEdge', 'CampaignItemEdge', 'ErasureReceiptEdge', 'InvitationEdge', 'IssuedTokenEdge', 'OpenIdIdentityEdge', 'OpenIdIssuerEdge', 'RunStepEdge',
 ];
 
 const off = (...names) => Object.fromEntries(names.map((name) => [`@graphql-eslint/${name}`, 'off']));
