@@ -22,6 +22,7 @@ mailbox-full = Dieses Postfach ist voll und nimmt keine neuen Einträge an.
 mailbox-of-another-account = Diese Zustimmung stammt von einem Konto, dem dieses Postfach nicht gehört.
 consent-no-longer-valid = Die Zustimmung fehlt oder gilt nicht mehr; wer sie erteilt hat, muss erneut zustimmen.
 no-such-calendar = Dieses Postfach hat keinen solchen Kalender.
+not-revocable = Diese Zustimmung kann nur im Kalendersystem selbst zurückgezogen werden.
 
 ## Das Netzwerk
 

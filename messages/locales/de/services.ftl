@@ -73,6 +73,13 @@ ask-why-the-mailbox-is-refused = Fragen Sie den Administrator des Kalendersystem
 connect-again-as-administrator = Verbinden Sie das Kalendersystem als Administrator neu.
 not-the-users = Dieses Postfach gehört keinem Benutzer mehr.
 excluded = Ein Administrator hat dieses Postfach ausgeschlossen.
+mailbox-disconnected = Dieses Postfach wurde getrennt: Sein Kalender wird weder gelesen noch beschrieben.
+activate-to-connect-again = Aktivieren Sie das Postfach, um es wieder zu verbinden.
+integration-disconnecting = Dieses Kalendersystem wird gerade getrennt.
+integration-disconnected = Dieses Kalendersystem wurde getrennt: Seine Kopien und Zugangsdaten sind gelöscht. Gebuchte Termine bleiben in den Kalendern.
+withdraw-consent-at-provider = Bitten Sie Ihren { $system }-Administrator, die Anwendung zu entfernen; damit ist ihre Zustimmung zurückgezogen.
+withdraw-delegation-at-google = Bitten Sie Ihren Google-Workspace-Administrator, die domänenweite Delegierung in der Admin-Konsole zu entfernen.
+change-the-password = Ändern Sie das Passwort des Dienstkontos, oder löschen Sie das Konto.
 
 ## Kalender in Suchen und Buchungen
 

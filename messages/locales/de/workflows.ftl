@@ -20,6 +20,8 @@ verification-failed = Die Prüfung ist gescheitert.
 integration-removed = Die Integration wurde entfernt.
 consent-declined = Der Administrator hat keinen Zugriff gewährt.
 connect-expired = Die Verbindung wurde nicht rechtzeitig abgeschlossen.
+disconnection-stopped = Die Trennung wurde abgebrochen, bevor sie abgeschlossen war.
+disconnect-again = Trennen Sie das Kalendersystem noch einmal, oder verbinden Sie es neu.
 
 ## Postfächer
 
