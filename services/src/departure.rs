@@ -43,24 +43,22 @@ pub enum Departing {
 }
 
 impl Departing {
-    /// Selects the unfinished runs that work on what departs. Of a mailbox, bookings go on: they do not need its copy.
-    fn unfinished_runs(self, tenant: Id<ids::Tenant>) -> Select<run::Entity> {
+    /// Selects the runs that work on what departs. Of a mailbox, bookings go on: they do not need its copy.
+    fn runs(self, tenant: Id<ids::Tenant>) -> Condition {
         use run::Column;
-        let live = run::of(tenant).filter(Column::FinishedAt.is_null());
         match self {
-            Self::Mailbox(connection) => live.filter(Column::Subject.eq(connection)),
-            Self::Tenant => live,
+            Self::Mailbox(connection) => Condition::all().add(Column::Subject.eq(connection)),
+            Self::Tenant => Condition::all(),
             Self::Integration(id) => {
                 use entity::{campaign, connection};
                 let mailboxes = connection::of(tenant).filter(connection::Column::IntegrationId.eq(id));
                 let campaigns = campaign::of(tenant).filter(campaign::Column::IntegrationId.eq(id));
                 let bookings = booking::of(tenant).filter(booking::Column::IntegrationId.eq(id));
-                let about = Condition::any()
+                Condition::any()
                     .add(Column::Subject.eq(id))
                     .add(Column::Subject.in_subquery(ids_of(mailboxes, connection::Column::Id)))
                     .add(Column::Subject.in_subquery(ids_of(campaigns, campaign::Column::Id)))
-                    .add(Column::Subject.in_subquery(ids_of(bookings, booking::Column::Id)));
-                live.filter(about)
+                    .add(Column::Subject.in_subquery(ids_of(bookings, booking::Column::Id)))
             }
         }
     }
@@ -82,7 +80,10 @@ impl System {
         except: Id<ids::Run>,
     ) -> Result<Vec<run::Model>> {
         let txn = self.read(tenant).await?;
-        let live = departing.unfinished_runs(tenant).filter(run::Column::Id.ne(except));
+        let live = run::of(tenant)
+            .filter(run::Column::FinishedAt.is_null())
+            .filter(departing.runs(tenant))
+            .filter(run::Column::Id.ne(except));
         Ok(live.limit(RUNS).all(&txn).await?)
     }
 }

@@ -40,9 +40,9 @@ pub enum RunInput {
     OpenChannel(OpenChannel),
     /// Deletes what is stored of a disconnected mailbox.
     DisconnectMailbox(DisconnectMailbox),
-    /// Disconnects an integration.
+    /// Stops the work on a retiring integration, then closes and deletes what there is of it.
     DisconnectIntegration(DisconnectIntegration),
-    /// Erases the tenant.
+    /// Deletes the tenant that owns the run, with the run itself.
     EraseTenant(EraseTenant),
 }
 

@@ -143,18 +143,7 @@ pub async fn verify_chain(
     let kept = kept.of_chain.get(&chain).unwrap_or(&none);
     let mut verdict = Verdict { chain, entries: 0, places: None, pruned: 0, broken: None };
     let Some(end) = audit_chain::of(chain).one(conn).await? else {
-        let entries = of(chain).count(conn).await?;
-        // An installation that was never used has none.
-        let may_be_none = chain == INSTALLATION_CHAIN && entries == 0 && kept.is_empty();
-        verdict.broken = match erased_end(conn, chain).await? {
-            _ if may_be_none => None,
-            Some(end) if entries == 0 => {
-                verdict.pruned = kept.range(..end.0).count();
-                contradiction(&end, kept)
-            }
-            _ => Some(ChainFault::Gone),
-        };
-        return Ok(verdict);
+        return verify_missing_chain(conn, verdict, kept).await;
     };
     verdict.places = Some((end.base_seq + 1, end.seq));
     verdict.pruned = kept.range(..end.base_seq).count();
@@ -183,6 +172,25 @@ pub async fn verify_chain(
     verdict.broken = walk
         .end(key.has_valid_seal(&end))
         .or((without_place > 0).then_some(ChainFault::Outside(without_place)));
+    Ok(verdict)
+}
+
+/// Verifies a chain without a head: that of an erased tenant, or of an installation that was never used.
+async fn verify_missing_chain(
+    conn: &impl ConnectionTrait,
+    mut verdict: Verdict,
+    kept: &BTreeMap<i64, String>,
+) -> Result<Verdict> {
+    let entries = of(verdict.chain).count(conn).await?;
+    let may_be_none = verdict.chain == INSTALLATION_CHAIN && entries == 0 && kept.is_empty();
+    verdict.broken = match erased_end(conn, verdict.chain).await? {
+        _ if may_be_none => None,
+        Some(end) if entries == 0 => {
+            verdict.pruned = kept.range(..end.0).count();
+            contradiction(&end, kept)
+        }
+        _ => Some(ChainFault::Gone),
+    };
     Ok(verdict)
 }
 

@@ -36,7 +36,7 @@ const MAILBOXES: u64 = 50;
 /// What goes and what stays if an integration is disconnected now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntegrationDeparture {
-    /// The integration.
+    /// The row as read for the preview; its version is that to pass on.
     pub integration: integration::Model,
     /// Number of mailboxes that are disconnected.
     pub mailboxes: u64,

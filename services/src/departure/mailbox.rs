@@ -5,7 +5,7 @@ use domain::{
     Id, Reason, Route, ids, may,
     state::{ConnectionState, Lane},
 };
-use entity::{busy_bitmap, calendar_event, channel, connection, consent_grant};
+use entity::{busy_bitmap, calendar_event, channel, connection, consent_grant, integration};
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ use crate::{
 /// What goes and what stays if a mailbox is disconnected now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailboxDeparture {
-    /// The mailbox's connection.
+    /// The row as read for the preview; its version is that to pass on.
     pub connection: connection::Model,
     /// Number of events in the stored copy of the calendar.
     pub events: u64,
@@ -194,7 +194,6 @@ async fn forget(tx: &Tx, row: &connection::Model) -> Result<()> {
         .col_expr(Column::Failures, Expr::value(0))
         .exec(tx.conn())
         .await?;
-    use entity::integration;
     integration::update(tx.tenant())
         .filter(integration::Column::Id.eq(row.integration_id))
         .filter(integration::Column::KnownGood.eq(row.address.clone()))

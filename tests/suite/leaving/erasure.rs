@@ -1,6 +1,7 @@
 //! A tenant is erased, and nothing is left of it in any table but its receipt and what staff did (S6.8).
 
 use chrono::Duration;
+use domain::{Id, ids};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 use services::audit::{
@@ -37,7 +38,9 @@ async fn mentions(owner: &DatabaseConnection, id: Option<uuid::Uuid>, text: &str
         }
         _ => "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1",
     };
-    let texts: Vec<String> = id.map(|id| id.to_string()).into_iter().chain([text.to_owned()]).collect();
+    let forms =
+        id.map(|id| [id.to_string(), id.simple().to_string(), Id::<ids::Tenant>::from_uuid(id).to_string()]);
+    let texts: Vec<String> = forms.into_iter().flatten().chain([text.to_owned()]).collect();
     let mut found = Vec::new();
     for row in owner.query_all_raw(Statement::from_string(backend, tables)).await.unwrap() {
         let table: String = row.try_get("", "name").unwrap();
