@@ -35,7 +35,7 @@ use crate::{Error, Refusal, Result, Tx, integrations, messages, proof::Anyone};
 use entity::connect_session::Model as SessionRow;
 
 pub use self::choices::{ConnectChoices, ConnectOffer};
-pub(crate) use self::consent::{clear_organisation, delete_stored_consents, delete_tried_consents};
+pub(crate) use self::consent::{clear_organisation, delete_tried_consents};
 pub use self::consent_pages::RedirectParams;
 use self::consent_pages::SessionAccount;
 pub use self::progress::{Phase, Progress, ProgressEvent};
