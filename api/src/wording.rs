@@ -16,6 +16,9 @@ const COOKIE: &str = "muster_lang";
 /// How long a chosen language is remembered.
 const REMEMBERED: Duration = Duration::days(365);
 
+/// The request header on which every text depends.
+const VARIES: &str = "Accept-Language";
+
 tokio::task_local! {
     /// The language of the request that is processed.
     static LANGUAGE: Language;
@@ -44,7 +47,11 @@ pub(crate) async fn choose_language(
         response.response_mut().add_cookie(&cookie.same_site(SameSite::Lax).http_only(true).finish())?;
     }
     let headers = response.response_mut().headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("accept-language"));
+    let varies = headers.get(header::VARY).and_then(|varies| varies.to_str().ok());
+    let varies = varies.map_or_else(|| VARIES.to_owned(), |varies| format!("{varies}, {VARIES}"));
+    if let Ok(varies) = HeaderValue::from_str(&varies) {
+        headers.insert(header::VARY, varies);
+    }
     Ok(response)
 }
 

@@ -50,7 +50,7 @@ impl Language {
     /// catalogue has none of theirs.
     pub fn preferred(accept_language: &str) -> Self {
         let ranges = accept_language.split(',').filter_map(|range| {
-            let (tag, weight) = range.split_once(";").unwrap_or((range, "q=1"));
+            let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
             let weight: f32 = weight.trim().strip_prefix("q=")?.trim().parse().ok()?;
             let language = if tag.trim() == "*" { Some(Self::default()) } else { Self::from_tag(tag) };
             (weight > 0.0).then_some((language?, weight))

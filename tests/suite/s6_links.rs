@@ -157,7 +157,8 @@ async fn s1_7_staff_choose_the_calendar_systems_of_a_tenant(app: TestApp) {
     // Neither a form that names another one nor the API connects it.
     let mut forged = page.clone();
     let fields = &mut forged.next.as_mut().unwrap().fields;
-    fields.iter_mut().find(|field| field.name == "provider").unwrap().value = "MICROSOFT_365".to_owned();
+    let button = fields.iter_mut().find(|field| field.name == "provider").unwrap();
+    "MICROSOFT_365".clone_into(&mut button.value);
     let refused = app.send(&mut browser, &forged, ACCEPTED_TERMS).await.page().unwrap();
     assert_eq!(refused.code.as_deref(), Some("PROVIDER_NOT_OFFERED"), "{}", refused.text);
     let new = json!({ "provider": "EXCHANGE", "name": "Calendars", "accessLevel": "FULL" });

@@ -177,7 +177,7 @@ fn among_good(name: &str) -> Contents {
         String::from_utf8(good.1).unwrap()
     );
     let answer = format!("{head}</d:response>{good}{tail}");
-    Contents { instead: vec![("REPORT /calendars/ada/work", answer)], ..Contents::default() }
+    Contents { instead: vec![("REPORT /calendars/ada/office", answer)], ..Contents::default() }
 }
 
 #[tokio::test]

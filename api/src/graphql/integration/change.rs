@@ -82,9 +82,9 @@ pub struct SetServiceMailboxInput {
 /// Language of the pages that a link opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum PageLanguage {
-    /// English.
+    /// The pages are in English.
     English,
-    /// German.
+    /// The pages are in German, with the formal form of address.
     German,
 }
 

@@ -50,10 +50,10 @@ async fn a_query_is_answered_in_the_media_type_that_was_asked_for() {
     assert_eq!(new.status, 200);
     assert_eq!(new.json(), json!({"data": {"hello": "Hello, Ada!"}}));
     assert_eq!(new.header("content-type"), "application/graphql-response+json; charset=utf-8");
-    assert_eq!(new.header("vary"), "Accept");
+    assert_eq!(new.header("vary"), "Accept, Accept-Language");
     let old = server.request("POST", "/graphql", &[JSON], QUERY).await;
     assert_eq!((old.status, old.header("content-type")), (200, "application/json; charset=utf-8"));
-    assert_eq!(old.header("vary"), "Accept");
+    assert_eq!(old.header("vary"), "Accept, Accept-Language");
 }
 
 #[tokio::test]

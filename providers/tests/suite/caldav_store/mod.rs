@@ -158,11 +158,11 @@ fn judge(request: &Request, contents: &mut Contents) -> (u16, Vec<u8>) {
             };
             (207, multistatus(&format!("{own}{}", if whole { inside } else { String::new() })))
         }
-        ("PROPFIND", "/calendars/ada/work") => {
+        ("PROPFIND", "/calendars/ada/office") => {
             let members = if whole { members(contents, "") } else { Vec::new() };
             (207, [b"<multistatus xmlns=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:S=\"http://calendarserver.org/ns/\">".as_slice(), calendar(contents).as_bytes(), &members, b"</multistatus>"].concat())
         }
-        ("REPORT", "/calendars/ada/work")
+        ("REPORT", "/calendars/ada/office")
             if request.body.contains("calendar-query") || request.body.contains("calendar-multiget") =>
         {
             let members = members(contents, &request.body);
