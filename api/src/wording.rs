@@ -34,6 +34,11 @@ pub(crate) fn in_language<F: Future>(language: Language, work: F) -> impl Future
     LANGUAGE.scope(language, work)
 }
 
+/// Renders something in another language than that of the request.
+pub(crate) fn speaking<T>(language: Language, work: impl FnOnce() -> T) -> T {
+    LANGUAGE.sync_scope(language, work)
+}
+
 /// Middleware that determines the language of a request: the one in the link, chosen before, or preferred by the client.
 pub(crate) async fn choose_language(
     request: ServiceRequest,

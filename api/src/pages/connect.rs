@@ -31,7 +31,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
         .service(web::resource("/connect/{system}/consented").get(consented))
         .service(web::resource("/connect/consent").get(asked).post(ask))
         .service(web::resource("/connect/credentials").get(enter).post(typed))
-        .service(web::resource(CHOOSE_AGAIN).get(choose_again).post(chosen_again))
+        .service(web::resource("/connect/choose").get(choose_again).post(chosen_again))
         .service(web::resource("/connect/progress").get(watch))
         .service(web::resource("/connect/progress/events").get(follow))
         .service(web::resource("/connect/progress.js").get(script))

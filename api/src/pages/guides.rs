@@ -17,7 +17,7 @@ pub(super) async fn guide_page(provider: web::Path<String>) -> HttpResponse {
         _ => return layout::error_page(&Refusal::new("NOT_FOUND", "There is no such guide.").into()),
     };
     let title = ProviderKind::parse(&word).map_or("Guide", provider_label);
-    layout::render_page(title, body)
+    layout::render_english_page(title, body)
 }
 
 fn microsoft() -> Markup {
@@ -117,7 +117,7 @@ pub(super) async fn terms_page(services: web::Data<Services>) -> HttpResponse {
         p.dim { "Version " (services.settings.terms_version) }
         p { "By connecting, you confirm that you are authorised to allow this service, on behalf of your organisation, to read and write its calendars for the sole purpose of making appointments. You can end the connection at any time, here or in your calendar system, with immediate effect." }
     };
-    layout::render_page("Terms of service", body)
+    layout::render_english_page("Terms of service", body)
 }
 
 pub(super) async fn privacy_page(services: web::Data<Services>) -> HttpResponse {
@@ -125,5 +125,5 @@ pub(super) async fn privacy_page(services: web::Data<Services>) -> HttpResponse 
         p.dim { "Version " (services.settings.privacy_version) }
         p { "This service stores the names and email addresses of the connected users and rooms, the times and titles of their appointments within the coming weeks, and the credentials of the connection, encrypted with a key that is specific to your organisation. It does not read mail. All stored data is deleted when the connection is removed." }
     };
-    layout::render_page("Privacy policy", body)
+    layout::render_english_page("Privacy policy", body)
 }

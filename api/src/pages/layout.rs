@@ -39,6 +39,11 @@ pub(super) fn render_page(title: &str, body: Markup) -> HttpResponse {
     respond(StatusCode::OK, title, None, body)
 }
 
+/// Renders a page that exists in English only, whatever the reader's language is.
+pub(super) fn render_english_page(title: &str, body: Markup) -> HttpResponse {
+    wording::speaking(Language::English, || respond_in(None, StatusCode::OK, title, None, body))
+}
+
 /// Renders a page that shows pending work; the script at this path keeps it up to date.
 pub(super) fn render_waiting_page(title: &str, script: &str, body: Markup) -> HttpResponse {
     respond(StatusCode::OK, title, Some(script), body)
@@ -56,6 +61,17 @@ pub(super) fn render_form(title: &str, refusal: Option<&Error>, form: Markup) ->
 }
 
 fn respond(status: StatusCode, title: &str, script: Option<&str>, body: Markup) -> HttpResponse {
+    respond_in(Some(other(wording::language())), status, title, script, body)
+}
+
+/// Renders a page that offers to change to another language, if it exists in one.
+fn respond_in(
+    other: Option<Language>,
+    status: StatusCode,
+    title: &str,
+    script: Option<&str>,
+    body: Markup,
+) -> HttpResponse {
     let language = wording::language();
     let policy = match script {
         Some(_) => format!("{POLICY}; script-src 'self'; connect-src 'self'"),
@@ -76,8 +92,8 @@ fn respond(status: StatusCode, title: &str, script: Option<&str>, body: Markup) 
                 main data-muster-wait[script.is_some()] { h1 { (title) } (body) }
                 footer {
                     p { (text(messages::page_footer())) }
-                    p lang=(other(language).tag()) {
-                        a href=(format!("?lang={}", other(language).tag())) { (other(language).name()) }
+                    @if let Some(other) = other {
+                        p lang=(other.tag()) { a href=(format!("?lang={}", other.tag())) { (other.name()) } }
                     }
                 }
             }
