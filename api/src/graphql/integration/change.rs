@@ -82,7 +82,7 @@ pub struct SetServiceMailboxInput {
 /// Language of the pages that a link opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum PageLanguage {
-    /// The pages are in English.
+    /// The original texts, which every page has.
     English,
     /// The pages are in German, with the formal form of address.
     German,
