@@ -61,6 +61,11 @@ pub(crate) fn to_fanout_message(event: &entity::event_log::Model) -> Message {
     Message { tenant: event.tenant_id, topic: event.topic.to_string(), id: event.id, payload }
 }
 
+/// The subject of a change event as [`to_fanout_message`] wrote it; `None` if it has none.
+pub(crate) fn subject(message: &Message) -> Option<Uuid> {
+    Uuid::try_parse(message.payload.get("subject")?.as_str()?).ok()
+}
+
 impl Events {
     /// Changes to integrations in the caller's tenant, starting at the time of the call.
     pub fn watch_integrations(
@@ -112,17 +117,10 @@ impl Events {
         let subscription = self.services.queue.fanout.subscribe(by.tenant(), topic.as_str());
         stream::unfold(subscription, |mut subscription| async move {
             let heard = match subscription.next().await? {
-                lanes::Delivery::Message(message) => {
-                    let subject = message
-                        .payload
-                        .get("subject")
-                        .and_then(|id| id.as_str())
-                        .and_then(|id| Uuid::try_parse(id).ok());
-                    WatchEvent::Changed {
-                        subject: AnyId::from_uuid(subject.unwrap_or_default()),
-                        cursor: message.id,
-                    }
-                }
+                lanes::Delivery::Message(message) => WatchEvent::Changed {
+                    subject: AnyId::from_uuid(subject(&message).unwrap_or_default()),
+                    cursor: message.id,
+                },
                 lanes::Delivery::Lagged => WatchEvent::Lagged,
             };
             Some((heard, subscription))

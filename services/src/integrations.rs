@@ -36,7 +36,7 @@ pub use providers::RoomRule;
 pub use room_rules::room_rules;
 
 use self::connecting::terms_pending;
-pub(crate) use self::connecting::{authorise, live_connect_run, signal_connect_run};
+pub(crate) use self::connecting::{authorise, live_connect_run, signal_connect_run, signal_terms_accepted};
 
 crate::noun! {
     /// Links between a tenant and its calendar systems.

@@ -15,6 +15,7 @@ use domain::{
 use entity::{
     connect_link::{self, ActiveModel, Column, Entity, Model},
     connect_session,
+    store::ReadTransaction,
     tenant_lookup::{self, Kind},
     tenant_user,
 };
@@ -25,6 +26,7 @@ use crate::{
     Error, Refusal, Result, Tx,
     audit::AuditFacts,
     authority::permissions_of_actor,
+    integrations,
     page::{self, Page, PageArgs},
     proof::{Allowed, Anyone, Member},
     roles,
@@ -62,7 +64,7 @@ struct NewLink {
 
 /// A valid connect link that somebody has opened.
 ///
-/// Only [`Links::open`] creates this value, so it proves that the caller has a valid link.
+/// Only [`Links`] creates this value, so it proves that the caller has a valid link, or a session that one opened.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OpenedLink {
@@ -81,7 +83,7 @@ impl Links {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         let email = parse_email(&new.email, "email")?;
-        own::require_integration(&tx, new.integration).await?;
+        require_integration(&tx, new.integration).await?;
         let user = self.invited(&mut tx, &by, &email, &new.roles).await?;
         let NewInvitation { integration, return_url, .. } = new;
         let created = self.insert(&mut tx, &by, NewLink { email, user, integration, return_url }).await?;
@@ -91,7 +93,6 @@ impl Links {
 
     /// Stores a link. Returns its URL too.
     async fn insert(&self, tx: &mut Tx, by: &Member, new: NewLink) -> Result<(Model, String)> {
-        require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         if let Some(url) = &new.return_url {
             self.services.tenants().require_return_url(tx.conn(), tx.tenant(), url).await?;
         }
@@ -163,12 +164,7 @@ impl Links {
             tenant_lookup::tenant_of(store, Kind::ConnectLink, &digest).await?.ok_or_else(link_unknown)?;
         let txn = store.read(tenant).await?;
         let found = connect_link::of(tenant).filter(Column::TokenHash.eq(digest)).one(&txn).await?;
-        let link = found.ok_or_else(link_unknown)?;
-        require_valid(&txn, &link, self.services.now()).await?;
-        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
-        drop(txn);
-        let tenant = self.services.tenants().find(link.tenant_id).await?;
-        Ok(OpenedLink { link, tenant: tenant.ok_or_else(link_unknown)? })
+        self.opened(txn, found).await
     }
 
     /// The link that opened a connect session, if it is still valid: its pages may be opened again from the session.
@@ -178,10 +174,16 @@ impl Links {
         id: Id<ids::ConnectLink>,
     ) -> Result<OpenedLink> {
         let txn = self.services.read(tenant).await?;
-        let link = connect_link::by_id(tenant, id).one(&txn).await?.ok_or_else(link_unknown)?;
+        let found = connect_link::by_id(tenant, id).one(&txn).await?;
+        self.opened(txn, found).await
+    }
+
+    async fn opened(&self, txn: ReadTransaction, link: Option<Model>) -> Result<OpenedLink> {
+        let link = link.ok_or_else(link_unknown)?;
         require_valid(&txn, &link, self.services.now()).await?;
+        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
-        let tenant = self.services.tenants().find(tenant).await?;
+        let tenant = self.services.tenants().find(link.tenant_id).await?;
         Ok(OpenedLink { link, tenant: tenant.ok_or_else(link_unknown)? })
     }
 
@@ -248,6 +250,14 @@ impl Links {
 
 fn link_unknown() -> Error {
     Error::refuse("LINK_UNKNOWN", "This link is not valid. Check that it is complete.")
+}
+
+/// Refuses an integration that the tenant does not have.
+async fn require_integration(tx: &Tx, integration: Option<Id<ids::Integration>>) -> Result<()> {
+    if let Some(id) = integration {
+        integrations::find(tx, id).await?;
+    }
+    Ok(())
 }
 
 /// Refuses an invitation that has expired, or that [`require_entitled`] refuses.

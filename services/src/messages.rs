@@ -36,6 +36,7 @@ domain::messages! {
     consent_not_lasting();
     accept_the_terms_first();
     link_for_another_system();
+    access_level_is_kept();
     service_mailbox_is_kept();
     system_not_offered(system: Text);
     choose_a_system();

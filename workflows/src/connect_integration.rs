@@ -79,9 +79,7 @@ async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<St
     let deadline = *at.memory.deadline.get_or_insert(at.now + context.services.settings().link_lifetime);
     if at.take_signal("terms_accepted").is_some() {
         require_known(context, at).await?;
-        let reason = Reason::new("CONSENT_PENDING", messages::consent_pending())
-            .with_next_action(messages::finish_the_consent());
-        at.add_change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
+        at.add_change(state(at, IntegrationState::AwaitingConsent, Some(consent_pending())));
         return Ok(Next::Go(State::AwaitConsent));
     }
     wait(at, deadline, "terms_accepted")
@@ -151,16 +149,11 @@ fn corrected(at: &mut Step<Memory>) -> Result<bool, StepError> {
 /// Withdraws the consent in effect after an answer was corrected, so that nothing of it stays behind. An integration
 /// that was connected before keeps its consent until the new one is in effect.
 async fn withdraw(context: &CommittingContext, at: &mut Step<Memory>) -> Outcome<State> {
-    if !at.memory.order.again {
-        require_known(&context.plain, at).await?;
-        context.commits.withdraw_consent(at.tenant, at.memory.order.integration).await?;
-    }
+    withdraw_consent(context, at, true).await?;
     while at.take_signal("authorised").is_some() {}
     at.memory.granted = None;
     at.memory.proven = None;
-    let reason = Reason::new("CONSENT_PENDING", messages::consent_pending())
-        .with_next_action(messages::finish_the_consent());
-    at.add_change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
+    at.add_change(state(at, IntegrationState::AwaitingConsent, Some(consent_pending())));
     Ok(Next::Go(State::AwaitConsent))
 }
 
@@ -217,14 +210,29 @@ fn forget_consent(at: &mut Step<Memory>) -> Next<State> {
     Next::Go(State::Correct)
 }
 
-/// Withdraws the consent, so that the integration is not left half-connected; an earlier connection keeps its
-/// consent.
+/// Withdraws the consent, so that the integration is not left half-connected.
 async fn revoke_grant(context: &CommittingContext, at: &mut Step<Memory>) -> UndoOutcome {
+    withdraw_consent(context, at, false).await
+}
+
+/// Withdraws the consent in effect; an integration that was connected before keeps the earlier one.
+async fn withdraw_consent(
+    context: &CommittingContext,
+    at: &Step<Memory>,
+    is_corrected: bool,
+) -> Result<(), StepError> {
     if !at.memory.order.again {
         require_known(&context.plain, at).await?;
-        context.commits.withdraw_consent(at.tenant, at.memory.order.integration).await?;
+        let integration = at.memory.order.integration;
+        context.commits.withdraw_consent(at.tenant, integration, is_corrected).await?;
     }
     Ok(())
+}
+
+/// Why the integration waits for the consent at the provider.
+fn consent_pending() -> Reason {
+    Reason::new("CONSENT_PENDING", messages::consent_pending())
+        .with_next_action(messages::finish_the_consent())
 }
 
 async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {

@@ -92,15 +92,15 @@ struct ChoiceForm {
 impl ChoiceForm {
     fn choices(&self) -> services::Result<ConnectChoices> {
         let provider = ProviderKind::parse(&self.provider);
-        let access_level = AccessLevel::parse(self.access.as_deref().unwrap_or("FULL"));
-        let (Some(provider), Some(access_level)) = (provider, access_level) else {
+        let access_level = self.access.as_deref().map(AccessLevel::parse);
+        let (Some(provider), None | Some(Some(_))) = (provider, access_level) else {
             return Err(Refusal::new("BAD_REQUEST", messages::page_choose_an_offered_system()).into());
         };
         Ok(ConnectChoices {
             provider,
             terms: self.terms.is_some(),
             privacy: self.privacy.is_some(),
-            access_level,
+            access_level: access_level.flatten(),
             service_mailbox: self.service_mailbox.clone().filter(|address| !address.trim().is_empty()),
         })
     }

@@ -25,9 +25,10 @@ const WALKS: usize = 5;
 const MOST_FORMS: usize = 8;
 
 /// The steps of completing the connect pages once, in order.
-const WALK: [Step; 7] = [
+const WALK: [Step; 8] = [
     Step::OpenLink,
     Step::TickTerms,
+    Step::CorrectAnswer,
     Step::SignIn,
     Step::Consent,
     Step::TypeCredentials,
@@ -195,11 +196,22 @@ async fn follow(demo: &Demo, browser: &mut Browser, progress: &mut WalkProgress,
     progress.did(Step::OpenLink, format!("\"{}\"", page.title));
     demo.report.show_step(Step::TickTerms);
     let page = browser.submit(&page, &[]).await?.page()?;
-    let place = tick(demo, browser, &page).await?;
+    let wrong = mistyped(demo);
+    let mistyped = [("service_mailbox", wrong.as_str())];
+    let answers = if again { ACCEPTED_TERMS.to_vec() } else { [&mistyped, ACCEPTED_TERMS].concat() };
+    let mut place = tick(demo, browser, &page, &answers).await?;
     progress.did(
         Step::TickTerms,
         format!("refused without the ticks; {} chosen with them", demo.system.api_name()),
     );
+    if !again {
+        demo.report.show_step(Step::CorrectAnswer);
+        place = correct(browser, &link, &wrong).await?;
+        progress.did(
+            Step::CorrectAnswer,
+            "the service mailbox was mistyped; the same link took the right address",
+        );
+    }
     let place = match demo.system {
         CalendarSystem::Microsoft365 => at_the_provider(demo, browser, progress, &link, place).await?,
         CalendarSystem::GoogleWorkspace | CalendarSystem::CalDav | CalendarSystem::Exchange => {
@@ -217,7 +229,7 @@ async fn follow(demo: &Demo, browser: &mut Browser, progress: &mut WalkProgress,
 
 /// Submits the selected calendar system, first without accepting the terms, which must be refused, and then with
 /// acceptance.
-async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Location> {
+async fn tick(demo: &Demo, browser: &mut Browser, page: &Page, answers: &[(&str, &str)]) -> Result<Location> {
     let form = page.form()?;
     ensure(form.has_field("terms") && form.has_field("privacy"), || {
         format!("\"{}\" asks for no ticks", page.title)
@@ -228,7 +240,23 @@ async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Locatio
     let refused = browser.submit(page, &[]).await?.page()?;
     let code = refused.code.as_deref().unwrap_or("no code");
     ensure(code == "TERMS_NOT_ACCEPTED", || format!("without the ticks the page answers {code}"))?;
-    browser.submit(page, ACCEPTED_TERMS).await
+    browser.submit(page, answers).await
+}
+
+/// The service mailbox with a typing error; a made-up one if the service account itself is to be the service mailbox.
+fn mistyped(demo: &Demo) -> String {
+    format!("x{}", demo.state.made.service_mailbox.as_deref().unwrap_or("bookings@calendar.test"))
+}
+
+/// Opens the link again, which shows the wrong service mailbox, and replaces it with the right one.
+async fn correct(browser: &mut Browser, link: &Url, wrong: &str) -> Result<Location> {
+    let page = browser.open(link.clone()).await?.page()?;
+    let page = browser.submit(&page, &[]).await?.page()?;
+    let shown = page.form()?.fields.iter().find(|field| field.name == "service_mailbox");
+    ensure(shown.is_some_and(|field| field.value == wrong), || {
+        format!("\"{}\" does not show the answer to correct: {shown:?}", page.title)
+    })?;
+    browser.submit(&page, ACCEPTED_TERMS).await
 }
 
 /// Signs in and consents on the provider's pages, until the browser is redirected back.

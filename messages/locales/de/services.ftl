@@ -41,6 +41,7 @@ sign-in-as-administrator = Melden Sie sich als der Administrator an, den Sie ein
 consent-not-lasting = Die Zustimmung gewährt keinen dauerhaften Zugriff. Beginnen Sie von vorn.
 accept-the-terms-first = Stimmen Sie zuerst den Nutzungsbedingungen und der Datenschutzerklärung zu.
 link-for-another-system = Dieser Link ist für ein anderes Kalendersystem.
+access-level-is-kept = Beim erneuten Verbinden bleibt die Zugriffsstufe, wie sie ist. Um sie zu ändern, entfernen Sie die Anbindung und verbinden Sie das Kalendersystem neu.
 service-mailbox-is-kept = Beim erneuten Verbinden bleibt das Dienstpostfach, wie es ist. Lassen Sie das Feld leer und ändern Sie das Postfach danach in den Kalendereinstellungen.
 system-not-offered = Ihre Organisation kann { $system } hier nicht verbinden. Wählen Sie eines der angebotenen Kalendersysteme.
 choose-a-system = Nennen Sie mindestens ein Kalendersystem, oder null für alle, die diese Installation anbietet.

@@ -41,6 +41,7 @@ sign-in-as-administrator = Sign in as the administrator that you entered, { $ent
 consent-not-lasting = The consent does not grant permanent access. Start again.
 accept-the-terms-first = Accept the terms of service and the privacy policy first.
 link-for-another-system = This link is for another calendar system.
+access-level-is-kept = Reconnecting keeps the access level. To change it, remove the integration and connect the calendar system again.
 service-mailbox-is-kept = Reconnecting keeps the service mailbox. Leave the field empty, and change the mailbox afterwards in the calendar settings.
 system-not-offered = Your organisation cannot connect { $system } here. Choose one of the calendar systems offered.
 choose-a-system = Name at least one calendar system, or null for all that this installation offers.

@@ -2,7 +2,7 @@
 //! is connected, the same link replaces them.
 
 use domain::{
-    Id, ProviderKind,
+    AccessLevel, Id, ProviderKind,
     connect::{ConnectPurpose, ConnectStep},
     ids,
     state::{IntegrationState, TermsDocument},
@@ -35,8 +35,8 @@ pub struct ConnectChoices {
     pub terms: bool,
     /// Whether the privacy policy was accepted.
     pub privacy: bool,
-    /// How much the service account may access.
-    pub access_level: domain::AccessLevel,
+    /// How much the service account may access; `None` for what was chosen before, or else `FULL`.
+    pub access_level: Option<AccessLevel>,
     /// Address of the service mailbox, if already known.
     pub service_mailbox: Option<String>,
 }
@@ -166,7 +166,7 @@ impl Connect {
                 NextPage::Credentials
             }
         };
-        accept_terms_of_run(&mut tx, integration.id, &link.email).await?;
+        integrations::signal_terms_accepted(&mut tx, integration.id, &link.email).await?;
         tx.commit().await?;
         Ok((cookie, onward))
     }
@@ -194,9 +194,11 @@ impl Connect {
             let message = messages::already_connected();
             return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
         }
-        let (row, is_corrected) = match attempt.was_connected {
-            true => (keep_choices(row, choice)?, false),
-            false => self.correct(tx, row, link, choice).await?,
+        let (row, is_corrected) = if attempt.was_connected {
+            require_kept(&row, choice)?;
+            (row, false)
+        } else {
+            self.correct(tx, row, link, choice).await?
         };
         if !attempt.is_live {
             self.services.integrations().enqueue_reconnection(tx, &row, &link.id.to_string()).await?;
@@ -215,7 +217,7 @@ impl Connect {
         let new = NewIntegration {
             provider: choice.provider,
             name: provider_label(choice.provider).to_owned(),
-            access_level: choice.access_level,
+            access_level: choice.access_level.unwrap_or(AccessLevel::Full),
             scope_group: None,
             service_mailbox: choice.service_mailbox.clone(),
             return_url: link.return_url.clone(),
@@ -236,10 +238,14 @@ impl Connect {
         link: &entity::connect_link::Model,
         choice: &ConnectChoices,
     ) -> Result<(entity::integration::Model, bool)> {
-        integrations::require_writing(choice.access_level)?;
+        let access_level = match choice.access_level {
+            Some(level) => level,
+            None => row.access_level.require()?,
+        };
+        integrations::require_writing(access_level)?;
         let mailbox = choice.service_mailbox.as_deref().map(service_accounts::parse_address).transpose()?;
         let is_another_system = row.provider != choice.provider;
-        let is_same = row.access_level == choice.access_level && row.service_mailbox == mailbox;
+        let is_same = row.access_level == access_level && row.service_mailbox == mailbox;
         if is_same && !is_another_system {
             return Ok((row, false));
         }
@@ -251,7 +257,7 @@ impl Connect {
             change.scope_group = Set(None);
             change.room_rules = Set(None);
         }
-        change.access_level = Set(choice.access_level.into());
+        change.access_level = Set(access_level.into());
         change.service_mailbox = Set(mailbox);
         change.version = Set(row.version + 1);
         let row = change.update(tx.conn()).await?;
@@ -298,27 +304,18 @@ impl Connect {
     }
 }
 
-/// Whether the choices fit an integration that was connected before: its access level and service mailbox stay, and are
-/// changed by mutations that verify them.
-fn keep_choices(
-    row: entity::integration::Model,
-    choice: &ConnectChoices,
-) -> Result<entity::integration::Model> {
+/// Refuses choices that differ from those of an integration that was connected before: its access level stays, and its
+/// service mailbox is changed by a mutation that verifies it.
+fn require_kept(row: &entity::integration::Model, choice: &ConnectChoices) -> Result<()> {
+    if choice.access_level.is_some_and(|level| row.access_level != level) {
+        let message = messages::access_level_is_kept();
+        return Err(Refusal::new("ACCESS_LEVEL_KEPT", message).at("accessLevel").into());
+    }
     let mailbox = choice.service_mailbox.as_deref().map(service_accounts::parse_address).transpose()?;
     if mailbox.is_some() && mailbox != row.service_mailbox {
         let message = messages::service_mailbox_is_kept();
         return Err(Refusal::new("SERVICE_MAILBOX_KEPT", message).at("serviceMailbox").into());
     }
-    Ok(row)
-}
-
-/// Notifies the integration's run that the terms were accepted.
-pub(super) async fn accept_terms_of_run(
-    tx: &mut Tx,
-    integration: Id<ids::Integration>,
-    by: &str,
-) -> Result<()> {
-    integrations::signal_connect_run(tx, integration, "terms_accepted", json!({ "by": by })).await?;
     Ok(())
 }
 

@@ -13,9 +13,7 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    Connect, ConsentSignal, SessionRow, actor,
-    choices::accept_terms_of_run,
-    domains,
+    Connect, ConsentSignal, SessionRow, actor, domains,
     session::{consent_context, session_ended},
 };
 use crate::{
@@ -68,7 +66,7 @@ impl Connect {
         }
         let actor = actor(session);
         self.services.integrations().enqueue_reconnection(tx, &row, &actor).await?;
-        accept_terms_of_run(tx, row.id, &actor).await
+        integrations::signal_terms_accepted(tx, row.id, &actor).await
     }
 
     /// The consent that [`Connect::store_consent_for_run`] stored for an integration; read by the integration's run.
@@ -145,13 +143,15 @@ impl Connect {
         tx.commit().await
     }
 
-    /// Withdraws the consent in effect completely. This is safe even if none took effect. Consents that the run has not
-    /// tried yet are kept: after a correction it continues with the newest one.
+    /// Withdraws the consent in effect completely, because the attempt has ended or, with `is_corrected`, because an answer
+    /// was corrected. This is safe even if none took effect. Consents that the run has not tried yet are kept: after a
+    /// correction it continues with the newest one.
     pub async fn withdraw(
         &self,
         _by: &System,
         tenant: Id<ids::Tenant>,
         integration: Id<ids::Integration>,
+        is_corrected: bool,
     ) -> Result<()> {
         use entity::external_binding::{Column, delete};
         let mut tx = self.services.begin(tenant).await?;
@@ -159,7 +159,8 @@ impl Connect {
         delete(tenant).filter(Column::IntegrationId.eq(integration)).exec(tx.conn()).await?;
         clear_organisation(&tx, integration).await?;
         let subject = integration.to_string();
-        tx.audit(ENGINE_ACTOR, "integration.abandon", subject, json!({}));
+        let facts = json!({ "because": if is_corrected { "corrected" } else { "ended" } });
+        tx.audit(ENGINE_ACTOR, "integration.abandon", subject, facts);
         tx.commit().await
     }
 }

@@ -92,9 +92,6 @@ pub struct ConsentQuestion {
 /// Payload of the signal that notifies the integration's run of the administrator's authorisation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Authorisation {
-    /// The actor who authorised.
-    #[serde(default)]
-    pub by: String,
     /// The connect session whose consent was authorised; `None` for a consent of an earlier version.
     #[serde(default, with = "domain::ids::plain")]
     pub session: Option<Id<ids::ConnectSession>>,

@@ -11,13 +11,13 @@ use lanes::Delivery;
 use providers::ConsentFlow;
 use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use url::Url;
+use uuid::Uuid;
 
 use super::{Connect, SessionRow, session::session_ended};
 use crate::{
     Error, Result,
-    events::topic,
+    events::{self, topic},
     integrations,
-    keyed_semaphores::KeyedPermit,
     proof::Anyone,
     verification::{self, Check},
 };
@@ -102,7 +102,8 @@ impl Connect {
             Phase::Ended => self.landing(&session, &integration, state, reason.as_ref()).await?,
             _ => None,
         };
-        let is_correctable = phase == Phase::Unfinished || (phase == Phase::Ended && !state.is_usable());
+        let is_correctable =
+            phase == Phase::Unfinished || (phase == Phase::Ended && may_be_connected_again(state));
         let connector = self.services.connectors.get(integrations::provider(&integration)?)?;
         Ok(Progress {
             session: session.id,
@@ -127,6 +128,10 @@ impl Connect {
         cookie: &str,
     ) -> Result<impl Stream<Item = ProgressEvent> + Send + use<>> {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
+        let integration = session.integration_id;
+        let txn = self.services.read(session.tenant_id).await?;
+        let run = integrations::live_connect_run(&txn, session.tenant_id, integration).await?;
+        drop(txn);
         let permit = self.services.followed_pages.try_acquire(session.tenant_id).ok_or(Error::Overloaded)?;
         let fanout = &self.services.queue.fanout;
         let heard = [topic::INTEGRATION.as_str(), topic::RUN.as_str(), verification::CHECKS];
@@ -138,13 +143,16 @@ impl Connect {
             };
             stream::unfold(subscription, next).boxed()
         });
-        let integration = session.integration_id;
-        let events = stream::select_all(subscriptions).filter_map(move |delivery| {
-            let held: &KeyedPermit<_> = &permit;
-            let _ = held;
-            std::future::ready(progress_event(integration, delivery))
-        });
-        Ok(events)
+        let subjects = [Some(integration.uuid()), run.map(|run| run.id.uuid())];
+        let heard = stream::select_all(subscriptions);
+        // The permit belongs to the stream and ends with it.
+        Ok(stream::unfold((heard, permit), move |(mut heard, permit)| async move {
+            loop {
+                if let Some(event) = progress_event(integration, &subjects, heard.next().await?) {
+                    return Some((event, (heard, permit)));
+                }
+            }
+        }))
     }
 
     /// The session's return URL with the verdict: that of a user's own consent, or that of the link and otherwise of
@@ -170,6 +178,12 @@ impl Connect {
         let allowed = self.services.tenants().allows_return_url(Anyone, tenant, &url).await?;
         Ok(landing(&url, integration.id, state, reason).filter(|_| allowed))
     }
+}
+
+/// Whether an attempt that has ended in this state can be made again with the same link.
+fn may_be_connected_again(state: IntegrationState) -> bool {
+    use IntegrationState as S;
+    matches!(state, S::Failing | S::Failed | S::Expired | S::Declined)
 }
 
 /// What a session waits for while a run is connecting its integration.
@@ -224,11 +238,17 @@ async fn count_mailboxes(conn: &impl ConnectionTrait, session: &SessionRow) -> R
     Ok((active.count(conn).await?, known.count(conn).await?))
 }
 
-/// What a message means for a page; `None` if it concerns another integration.
-fn progress_event(integration: Id<ids::Integration>, delivery: Delivery) -> Option<ProgressEvent> {
+/// What a message means for the page of an integration; `None` if it concerns neither the integration nor one of the
+/// subjects that the page follows.
+fn progress_event(
+    integration: Id<ids::Integration>,
+    subjects: &[Option<Uuid>],
+    delivery: Delivery,
+) -> Option<ProgressEvent> {
     let Delivery::Message(message) = delivery else { return Some(ProgressEvent::Changed) };
     if message.topic != verification::CHECKS {
-        return Some(ProgressEvent::Changed);
+        let subject = events::subject(&message);
+        return (subject.is_some() && subjects.contains(&subject)).then_some(ProgressEvent::Changed);
     }
     let made: verification::ChecksMade = serde_json::from_value(message.payload.clone()).ok()?;
     (made.integration == integration)

@@ -69,7 +69,7 @@ pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, act
             or it has already been authorised.";
         return Err(Error::refuse("NOTHING_TO_AUTHORISE", message));
     }
-    let said = Authorisation { by: actor.to_owned(), session: row.consent_session };
+    let said = Authorisation { session: row.consent_session };
     let run = signal_connect_run(tx, row.id, "authorised", json!(said)).await?;
     delete_tried_consents(tx, row, run).await?;
     tx.audit(actor, "integration.authorise", shown(row.id), json!({}));
@@ -88,6 +88,16 @@ pub(crate) async fn live_connect_run(
         .filter(Column::Workflow.eq("connect_integration"))
         .filter(Column::FinishedAt.is_null());
     Ok(run.one(conn).await?)
+}
+
+/// Tells the run that connects an integration that the terms were accepted.
+pub(crate) async fn signal_terms_accepted(
+    tx: &mut Tx,
+    integration: Id<ids::Integration>,
+    by: &str,
+) -> Result<()> {
+    signal_connect_run(tx, integration, "terms_accepted", json!({ "by": by })).await?;
+    Ok(())
 }
 
 /// Sends a signal to the run that connects an integration. Returns the run.

@@ -1,14 +1,16 @@
 //! Connect links that users create for themselves: whoever may connect calendars needs nobody's invitation (S6.1).
 
-use domain::{CallerKind, Id, Permission, access::Rule, ids, may};
+use domain::{CallerKind, Id, Permission, access::Rule, ids, may, state::Feature};
 use entity::{
     connect_link::{self, Column, Model},
     connect_session,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, sea_query::Expr};
 
-use super::{Links, NewLink, is_own};
-use crate::{Error, Result, Tx, authority::permissions_of_actor, integrations, messages, proof::Allowed};
+use super::{Links, NewLink, is_own, require_integration};
+use crate::{
+    Error, Result, Tx, authority::permissions_of_actor, messages, proof::Allowed, tenants::require_feature,
+};
 
 impl Links {
     /// Creates a link with which the caller connects a calendar system in a browser. Returns the link's URL too, which
@@ -22,6 +24,7 @@ impl Links {
         return_url: Option<String>,
     ) -> Result<(Model, String)> {
         let (mut tx, by) = self.services.begin_access_change(by).await?;
+        require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         require_integration(&tx, integration).await?;
         let CallerKind::User(user) = by.kind() else {
             return Err(Error::refuse("USER_NEEDED", messages::invite_an_administrator()));
@@ -66,13 +69,5 @@ pub(crate) async fn end_own_links(tx: &Tx, user: Option<Id<ids::User>>) -> Resul
         .col_expr(Column::ExpiresAt, Expr::value(tx.now()))
         .exec(tx.conn())
         .await?;
-    Ok(())
-}
-
-/// Refuses an integration that the tenant does not have.
-pub(super) async fn require_integration(tx: &Tx, integration: Option<Id<ids::Integration>>) -> Result<()> {
-    if let Some(id) = integration {
-        integrations::find(tx, id).await?;
-    }
     Ok(())
 }

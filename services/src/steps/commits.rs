@@ -36,13 +36,15 @@ impl StepCommits {
         connect.activate_consent(&self.system, integration, consented, secret, organisation).await
     }
 
-    /// Withdraws a consent completely. Safe to call if it never took effect.
+    /// Withdraws a consent completely, because the attempt has ended or an answer was corrected. Safe to call if it never
+    /// took effect.
     pub async fn withdraw_consent(
         &self,
         tenant: Id<ids::Tenant>,
         integration: Id<ids::Integration>,
+        is_corrected: bool,
     ) -> Result<()> {
-        self.system.connect().withdraw(&self.system, tenant, integration).await
+        self.system.connect().withdraw(&self.system, tenant, integration, is_corrected).await
     }
 
     /// Deletes the consents that the connect page stored for an integration's run and that were not tried.

@@ -52,7 +52,7 @@ pub fn choice(provider: ProviderKind) -> ConnectChoices {
         provider,
         terms: true,
         privacy: true,
-        access_level: AccessLevel::Full,
+        access_level: Some(AccessLevel::Full),
         service_mailbox: None,
     }
 }

@@ -103,7 +103,7 @@ async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
     let session = sessions(&h, tenant).await.remove(0).id;
     let row = activate_consent(&h, tenant, session).await;
     for _ in 0..2 {
-        connect.withdraw(&h.services, tenant, row.id).await.unwrap();
+        connect.withdraw(&h.services, tenant, row.id, false).await.unwrap();
         connect.delete_consents_of_finished_run(&h.services, tenant, row.id).await.unwrap();
     }
 

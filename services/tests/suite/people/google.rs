@@ -159,7 +159,7 @@ async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) 
     let credential = session.credentials.current().await.unwrap();
     let Credential::ServiceAccount(key) = credential else { panic!("{credential:?}") };
     assert_eq!(key.email, "m@p.iam.gserviceaccount.com");
-    h.services.connect().withdraw(&h.services, tenant, row.id).await.unwrap();
+    h.services.connect().withdraw(&h.services, tenant, row.id, false).await.unwrap();
     assert!(h.services.grants().open_session(&h.services, &rows[0], None).await.is_err());
     assert!(session.credentials.current().await.is_err(), "a session that is open loses its key too");
 }
