@@ -107,7 +107,7 @@ impl Setup {
             provider: ProviderKind::CalDav,
             terms: true,
             privacy: true,
-            access_level,
+            access_level: Some(access_level),
             service_mailbox: Some(SERVICE.to_owned()),
         };
         let (cookie, _) = self.services.connect().submit_choices(Anyone, token, choice).await.unwrap();
