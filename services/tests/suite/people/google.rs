@@ -72,7 +72,7 @@ async fn follow(h: &Harness) -> String {
         provider: ProviderKind::GoogleWorkspace,
         terms: true,
         privacy: true,
-        access_level: AccessLevel::Full,
+        access_level: Some(AccessLevel::Full),
         service_mailbox: None,
     };
     let (cookie, onward) = h.services.connect().submit_choices(Anyone, link, choice).await.unwrap();
