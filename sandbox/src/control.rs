@@ -3,6 +3,7 @@
 
 mod lifecycle;
 mod mailboxes;
+mod people;
 mod secrets;
 mod service_accounts;
 mod time;
@@ -145,6 +146,9 @@ fn organisation(
             Ok(json!(store.state().mails.get(&id).cloned().unwrap_or_default()))
         }
         ("GET", ["events"]) => events(app, id, request.query("mailbox")),
+        ("POST", ["events", "move"]) => people::move_event(app, id, &parse_body(request)?),
+        ("POST", ["events", "delete"]) => people::delete_event(app, id, &parse_body(request)?),
+        ("POST", ["events", "answer"]) => people::answer(app, id, &parse_body(request)?),
         ("POST", ["events"]) => plant(app, id, parse_body(request)?),
         (method, ["google", rest @ ..]) => {
             google::control::route_organisation(app, request, method, id, rest)

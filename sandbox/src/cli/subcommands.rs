@@ -1,6 +1,8 @@
 //! Commands for a running sandbox, and the requests that they send.
 
+mod clock;
 mod describe;
+mod event;
 mod values;
 
 use std::path::PathBuf;
@@ -10,7 +12,11 @@ use clap::{ArgAction::Set, Subcommand, ValueEnum};
 use domain::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use self::values::{ApplicationAccess, FaultKind, HostingKind, RoomVerdict};
+use self::{
+    clock::ClockCommand,
+    event::EventCommand,
+    values::{ApplicationAccess, FaultKind, HostingKind, RoomVerdict},
+};
 use super::{
     client::Request,
     folder::{self, FolderOptions},
@@ -109,6 +115,9 @@ pub(super) enum ControlCommand {
     /// Shows the clock, moves it forward, or shifts the token endpoints' clock.
     #[command(subcommand)]
     Clock(ClockCommand),
+    /// Does with an event what its organiser or an attendee would do.
+    #[command(subcommand)]
+    Event(EventCommand),
     /// Revokes the consent that an organisation gave to an application.
     Revoke {
         organisation: String,
@@ -253,24 +262,6 @@ pub(super) enum FaultCommand {
     Clear,
 }
 
-/// A command that shows or changes the sandbox's clocks.
-#[derive(Debug, Clone, Subcommand)]
-pub(super) enum ClockCommand {
-    /// Shows the time.
-    Show,
-    /// Moves the clock forward.
-    Advance {
-        /// Number of seconds to move forward.
-        seconds: i64,
-    },
-    /// Shifts the clock of the token endpoints: ahead, or behind if negative.
-    #[command(allow_negative_numbers = true)]
-    Skew {
-        /// Number of seconds to shift.
-        seconds: i64,
-    },
-}
-
 /// The spelling of a value on the command line.
 fn name(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -316,13 +307,8 @@ impl ControlCommand {
                 Request::get(["journal"]).with_query("after", *after).with_query("wait_ms", *wait_ms)
             }
             Self::Fault(fault) => fault.request(),
-            Self::Clock(ClockCommand::Show) => Request::get(["clock"]),
-            Self::Clock(ClockCommand::Advance { seconds }) => {
-                Request::post(["clock", "advance"], json!({ "seconds": seconds }))
-            }
-            Self::Clock(ClockCommand::Skew { seconds }) => {
-                Request::post(["clock", "skew"], json!({ "seconds": seconds }))
-            }
+            Self::Clock(clock) => clock.request(),
+            Self::Event(event) => event.request(),
             Self::Revoke { organisation, client, disable } => {
                 of(organisation, &["revoke-consent"], json!({ "client_id": client, "disable": disable }))
             }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ClockCommand, ControlCommand, FaultCommand};
+use super::{ClockCommand, ControlCommand, EventCommand, FaultCommand};
 use crate::cli::table::format_table;
 
 impl ControlCommand {
@@ -79,6 +79,9 @@ impl ControlCommand {
                 format!("{} is now:\n{}", text(&response["address"]), pretty(response))
             }
             Self::Answer { .. } => format!("Meetings answered: {}.\n", response["answered"]),
+            Self::Event(EventCommand::Move { .. }) => "The event was moved.\n".to_owned(),
+            Self::Event(EventCommand::Delete { .. }) => "The event was deleted.\n".to_owned(),
+            Self::Event(EventCommand::Answer { .. }) => "The invitation was answered.\n".to_owned(),
             Self::App { .. } => format!("{} is registered.\n", text(&response["client_id"])),
             Self::Secret { .. } => match response["secret_expires_at"].as_str() {
                 Some(end) => format!("The secret of {} expires at {end}.\n", text(&response["client_id"])),
