@@ -148,6 +148,10 @@ words! {
         Confirmed = "CONFIRMED",
         /// A room does not accept the invitation.
         RoomDeclined = "ROOM_DECLINED",
+        /// Somebody deleted the event from the calendar; its times are free again.
+        Missing = "MISSING",
+        /// Somebody moved the event in the calendar to a time at which not everybody is free.
+        Conflicting = "CONFLICTING",
         /// The booking could not be written; no event remains in any calendar.
         Failed = "FAILED",
         /// The booking was cancelled; its times are free again.
@@ -156,9 +160,29 @@ words! {
 }
 
 impl BookingState {
+    /// The states in which the booking's event is compared with the calendar.
+    pub const FOLLOWED: [Self; 6] = [
+        Self::Written,
+        Self::RoomPending,
+        Self::Confirmed,
+        Self::RoomDeclined,
+        Self::Missing,
+        Self::Conflicting,
+    ];
+
     /// Whether the booking blocks its participants' times.
     pub const fn blocks_time(self) -> bool {
-        !matches!(self, Self::Failed | Self::Cancelled)
+        !matches!(self, Self::Failed | Self::Cancelled | Self::Missing)
+    }
+
+    /// Whether the booking was not written or is cancelled: nothing changes it any more.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether the booking's event is compared with the calendar.
+    pub fn is_followed(self) -> bool {
+        Self::FOLLOWED.contains(&self)
     }
 }
 

@@ -50,6 +50,8 @@ crate::table::tenant_table! {
         online_meeting_url: Option<String>,
         /// Part of the event's idempotency key; currently always 1.
         generation: i32,
+        /// When the event was last compared with the calendar; null before the first time.
+        followed_at: Option<DateTimeUtc>,
         /// The run that wrote or last changed the event.
         run_id: Id<ids::Run>,
         /// The actor who created the booking: the id of a user or API key.

@@ -75,6 +75,11 @@ domain::messages! {
     integration_suspended();
     ask_the_vendor_to_resume();
 
+    event_deleted();
+    restore_or_cancel();
+    moved_to_taken_time(names: Text);
+    move_accept_or_cancel();
+
     calendar_not_connected();
     connect_the_calendar();
     calendar_unreadable();

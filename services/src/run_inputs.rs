@@ -8,6 +8,8 @@ use runs::NewRun;
 use sea_orm::prelude::Json;
 use serde::{Deserialize, Serialize};
 
+/// Name of the workflow of [`FollowBooking`].
+pub(crate) const FOLLOW_BOOKING: &str = "follow_booking";
 /// Name of the workflow of [`RefreshCalendar`].
 pub(crate) const REFRESH_CALENDAR: &str = "refresh_calendar";
 /// Name of the workflow of [`CheckIntegration`].
@@ -32,6 +34,8 @@ pub enum RunInput {
     MoveBooking(MoveBooking),
     /// Cancels a written booking.
     CancelBooking(CancelBooking),
+    /// Compares a written booking with its event in the calendar.
+    FollowBooking(FollowBooking),
     /// Reads a mailbox's calendar again.
     RefreshCalendar(RefreshCalendar),
     /// Checks whether the provider still accepts an integration's consent.
@@ -68,6 +72,14 @@ pub struct EraseTenant {
     /// Identifier of the tenant to erase, which owns the run.
     #[serde(with = "domain::ids::plain")]
     pub erased: Id<ids::Tenant>,
+}
+
+/// See [`RunInput::FollowBooking`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FollowBooking {
+    /// Identifier of the booking to compare.
+    #[serde(with = "domain::ids::plain")]
+    pub booking: Id<ids::Booking>,
 }
 
 /// See [`RunInput::RefreshCalendar`].
@@ -183,6 +195,7 @@ impl RunInput {
         "write_booking",
         "move_booking",
         "cancel_booking",
+        FOLLOW_BOOKING,
         REFRESH_CALENDAR,
         CHECK_INTEGRATION,
         OPEN_CHANNEL,
@@ -203,6 +216,7 @@ impl RunInput {
             Self::WriteBooking(o) => ("write_booking", o.booking.any(), memory(o)),
             Self::MoveBooking(o) => ("move_booking", o.booking.any(), memory(o)),
             Self::CancelBooking(o) => ("cancel_booking", o.booking.any(), memory(o)),
+            Self::FollowBooking(o) => (FOLLOW_BOOKING, o.booking.any(), memory(o)),
             Self::RefreshCalendar(o) => (REFRESH_CALENDAR, o.connection.any(), memory(o)),
             Self::CheckIntegration(o) => (CHECK_INTEGRATION, o.integration.any(), memory(o)),
             Self::OpenChannel(o) => (OPEN_CHANNEL, o.connection.any(), memory(o)),

@@ -9,9 +9,10 @@ use sea_orm::{
 use serde::Serialize;
 
 use crate::{
-    Result, Services, System,
+    Change, Result, Services, System,
     access::AccessChange,
     audit::{self, AuditFacts, AuditRecord},
+    change::Writer,
     run_inputs::RunInput,
     tenant_lock::TenantLockGuard,
 };
@@ -273,6 +274,11 @@ impl Tx {
             request: audit::current_request_id(),
             at: self.now,
         });
+    }
+
+    /// Writes changes as the steps of workflows return them.
+    pub(crate) async fn write(&mut self, actor: &str, changes: Vec<Change>) -> Result<()> {
+        Writer::new(&self.services, &self.txn, self.tenant, actor, &mut self.after).write(changes).await
     }
 
     /// Commits, then sends the notifications.

@@ -105,15 +105,18 @@ impl Connected {
         self.vendor.query(query, json!({ "id": id })).await["booking"].clone()
     }
 
-    /// The UID under which a booking was written.
-    async fn uid(&self, booking: &Value) -> String {
-        use domain::{Id, ids};
+    /// The row of a booking.
+    async fn row(&self, booking: &Value) -> entity::booking::Model {
         let id: Id<ids::Booking> = booking["id"].as_str().unwrap().parse().unwrap();
         let store = &self.app.node.services.store;
         let tenant = self.users_tenant().await;
         let txn = store.read(tenant).await.unwrap();
-        let row = entity::booking::by_id(tenant, id).one(&txn).await.unwrap().unwrap();
-        row.event_uid.expect("the booking is written")
+        entity::booking::by_id(tenant, id).one(&txn).await.unwrap().unwrap()
+    }
+
+    /// The UID under which a booking was written.
+    async fn uid(&self, booking: &Value) -> String {
+        self.row(booking).await.event_uid.expect("the booking is written")
     }
 
     async fn users_tenant(&self) -> Id<ids::Tenant> {
@@ -184,6 +187,42 @@ async fn the_service_account_books(stack: Stack) {
     let text = seen["description"].as_str().unwrap();
     assert!(text.contains("This booking has been made via a service account"), "{seen}");
     assert!(text.contains("Organised by"), "{seen}");
+    it.app.finish().await;
+}
+
+/// S7.1 and S7.2 on CalDAV: another client moves and deletes the event.
+async fn an_event_changed_by_another_client(stack: Stack) {
+    use workflows::reconcile::Reconciler;
+    let it = Box::pin(connected(stack)).await;
+    let organiser = it.users.iter().find(|user| user["email"] != "olga.outside@corp.test").unwrap().clone();
+    let booking = it.book(&organiser, 9, "followed").await;
+    let id = booking["id"].as_str().unwrap();
+    let row = it.row(&booking).await;
+    let mut event: url::Url = it.radicale.url.parse().unwrap();
+    event.set_path(row.external_id.as_deref().unwrap());
+    let client = demo::browser::local_client().unwrap();
+    let request = |method: http::Method| {
+        let login = base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            format!("svc:{}", it.radicale.password),
+        );
+        http::Request::new(method, event.clone())
+            .header(http::header::AUTHORIZATION, &format!("Basic {login}"))
+    };
+    let present = client.send(request(http::Method::GET)).await.unwrap().text();
+    let moved = present.replace("1205T090000Z", "1205T140000Z").replace("1205T093000Z", "1205T143000Z");
+    assert_ne!(moved, present);
+    let written = client.send(request(http::Method::PUT).body("text/calendar; charset=utf-8", moved)).await;
+    assert!(written.unwrap().status.is_success());
+    it.app.advance(chrono::Duration::hours(2)).await;
+    it.app.reconcile(Reconciler::Calendars).await;
+    let seen = it.row(&booking).await;
+    assert_eq!(seen.start_at.to_rfc3339(), "2026-12-05T14:00:00+00:00", "the copy showed it: {seen:?}");
+    assert_eq!(it.booking(id).await["state"], "CONFIRMED");
+    assert!(client.send(request(http::Method::DELETE)).await.unwrap().status.is_success());
+    it.app.advance(chrono::Duration::hours(2)).await;
+    it.app.reconcile(Reconciler::Bookings).await;
+    assert_eq!(it.booking(id).await["state"], "MISSING");
     it.app.finish().await;
 }
 
@@ -267,6 +306,11 @@ macro_rules! on {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn s4_5_the_service_account_books_on_a_real_caldav_server() {
                 super::the_service_account_books($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn s7_a_booking_follows_what_another_client_does_with_its_event() {
+                super::an_event_changed_by_another_client($stack).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

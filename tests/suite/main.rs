@@ -16,6 +16,7 @@ mod counts;
 mod demo;
 mod edges;
 mod faults;
+mod following;
 mod google;
 mod kill;
 mod languages;

@@ -19,7 +19,7 @@ fn typing(page: &Page) -> bool {
 }
 
 /// Somebody who connects Exchange with these credentials.
-fn exchange(org: &Org, server: &str, user: &str, password: &str) -> Browser {
+pub fn exchange(org: &Org, server: &str, user: &str, password: &str) -> Browser {
     let answers = [
         ("provider", "EXCHANGE"),
         ("server", server),
@@ -33,7 +33,7 @@ fn exchange(org: &Org, server: &str, user: &str, password: &str) -> Browser {
 }
 
 /// The technical account of an Exchange organisation, whose password is `right`.
-async fn technical_account(app: &TestApp, org: &Org) -> String {
+pub async fn technical_account(app: &TestApp, org: &Org) -> String {
     let path = format!("/control/organisations/{}/technical-account", org.sandbox["id"].as_str().unwrap());
     app.control(&path, json!({ "password": "right" })).await["user"].as_str().unwrap().to_owned()
 }

@@ -84,7 +84,14 @@ async fn a_booking_in_an_unknown_state_is_neither_written_nor_moved_nor_cancelle
         let listed = app.vendor_for(&org.tenant).query(query, json!({ "state": state })).await;
         assert_eq!(listed["bookings"]["edges"], found, "{state}");
     }
-    all_refused(&app, &org, &[("moveBooking", moved(&id)), ("cancelBooking", cancelled(&id))]).await;
+    let restored = json!({ "id": id, "idempotencyKey": "r" });
+    let changes = [
+        ("moveBooking", moved(&id)),
+        ("restoreBooking", restored),
+        ("acceptBookingTime", json!({ "id": id })),
+        ("cancelBooking", cancelled(&id)),
+    ];
+    all_refused(&app, &org, &changes).await;
     waits(&app, &org, &booking["run"]["id"]).await;
     let mailbox = org.people()[org.insider()];
     assert_eq!(app.interviews(&org, mailbox).await, Vec::<Value>::new());

@@ -19,6 +19,7 @@ pub mod connect_integration;
 pub mod disconnect_integration;
 pub mod disconnect_mailbox;
 pub mod erase_tenant;
+pub mod follow_booking;
 pub mod move_booking;
 pub mod open_channel;
 pub mod refresh_calendar;
@@ -35,7 +36,7 @@ pub use self::step::{CommittingContext, Outcome, Step, StepContext, StepError, U
 pub type Engine = engine::Engine<StepContext>;
 
 /// The tables of all workflows, in the version that new runs use.
-pub const TABLES: [engine::Table; 13] = [
+pub const TABLES: [engine::Table; 14] = [
     connect_integration::ConnectIntegration::TABLE,
     verify_integration::VerifyIntegration::TABLE,
     campaign::Campaign::TABLE,
@@ -43,6 +44,7 @@ pub const TABLES: [engine::Table; 13] = [
     write_booking::WriteBooking::TABLE,
     move_booking::MoveBooking::TABLE,
     cancel_booking::CancelBooking::TABLE,
+    follow_booking::FollowBooking::TABLE,
     refresh_calendar::RefreshCalendar::TABLE,
     check_integration::CheckIntegration::TABLE,
     open_channel::OpenChannel::TABLE,
@@ -64,6 +66,7 @@ pub fn engine(services: &System, node: &str) -> Engine {
             Box::new(write_booking::WriteBooking),
             Box::new(move_booking::MoveBooking),
             Box::new(cancel_booking::CancelBooking),
+            Box::new(follow_booking::FollowBooking),
             Box::new(refresh_calendar::RefreshCalendar),
             Box::new(check_integration::CheckIntegration),
             Box::new(open_channel::OpenChannel),

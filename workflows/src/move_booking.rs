@@ -35,6 +35,9 @@ engine::workflow! {
     Settle:     settle     | nothing   | STANDARD | [];
 }
 
+/// Why a move fails whose event was deleted.
+const EVENT_GONE: &str = "EVENT_GONE";
+
 /// State of the run that is kept between steps.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
@@ -108,7 +111,7 @@ async fn change(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
 }
 
 fn event_gone() -> Reason {
-    Reason::new("EVENT_GONE", messages::event_gone()).with_next_action(messages::cancel_or_book_again())
+    Reason::new(EVENT_GONE, messages::event_gone()).with_next_action(messages::cancel_or_book_again())
 }
 
 async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
@@ -192,6 +195,10 @@ async fn stay(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
         time: Some(at.memory.order.from),
         ..BookingChange::default()
     }));
+    if at.failure.as_ref().is_some_and(|reason| reason.code == EVENT_GONE) {
+        let order = run_inputs::FollowBooking { booking: details.booking.id };
+        at.add_change(Change::RunInput(run_inputs::RunInput::FollowBooking(order), Lane::Interactive));
+    }
     wait_for_rooms_again(at, &details);
     Ok(())
 }

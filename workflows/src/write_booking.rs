@@ -27,6 +27,7 @@ use services::{
 };
 
 use self::rooms::await_rooms;
+pub(crate) use self::rooms::standing;
 use crate::{Outcome, Step, StepContext, StepError, UndoOutcome, messages};
 
 engine::workflow! {
@@ -280,5 +281,5 @@ pub(crate) async fn target_calendar(
 }
 
 pub(crate) fn is_over(details: &BookingDetails) -> bool {
-    details.booking.state.known().is_some_and(|state| !state.blocks_time())
+    details.booking.state.known().is_some_and(BookingState::is_over)
 }

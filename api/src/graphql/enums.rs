@@ -268,6 +268,12 @@ mirror! {
         Confirmed = "CONFIRMED",
         /// At least one room declined the invitation.
         RoomDeclined = "ROOM_DECLINED",
+        /// Somebody deleted the event from the calendar; the time is no longer blocked. Write it again with
+        /// `restoreBooking`, or cancel the booking.
+        Missing = "MISSING",
+        /// Somebody moved the event in the calendar to a time at which not everybody is free. Its new time is blocked
+        /// for those who are. Move the booking, accept the time with `acceptBookingTime`, or cancel it.
+        Conflicting = "CONFLICTING",
         /// The calendar event could not be written; the time is no longer blocked.
         Failed = "FAILED",
         /// Cancelled; the event is being, or has been, removed.

@@ -82,6 +82,13 @@ withdraw-consent-at-provider = Bitten Sie Ihren { $system }-Administrator, die A
 withdraw-delegation-at-google = Bitten Sie Ihren Google-Workspace-Administrator, die domänenweite Delegierung in der Admin-Konsole zu entfernen.
 change-the-password = Ändern Sie das Passwort des Dienstkontos, oder löschen Sie das Konto.
 
+## Buchungen, deren Termine im Kalender geändert wurden
+
+event-deleted = Jemand hat den Termin aus dem Kalender gelöscht.
+restore-or-cancel = Tragen Sie den Termin neu ein, oder sagen Sie die Buchung ab.
+moved-to-taken-time = Jemand hat den Termin im Kalender auf eine Zeit verschoben, zu der nicht alle frei sind: { $names }.
+move-accept-or-cancel = Verschieben Sie die Buchung auf eine andere Zeit, nehmen Sie diese Zeit an, oder sagen Sie die Buchung ab.
+
 ## Kalender in Suchen und Buchungen
 
 calendar-not-connected = Dieser Kalender ist nicht verbunden.

@@ -82,6 +82,13 @@ withdraw-consent-at-provider = Ask your { $system } administrator to remove the 
 withdraw-delegation-at-google = Ask your Google Workspace administrator to remove the domain-wide delegation in the Admin console.
 change-the-password = Change the password of the service account, or delete the account.
 
+## Bookings whose events were changed in the calendar
+
+event-deleted = Somebody has deleted the event from the calendar.
+restore-or-cancel = Write the event again, or cancel the booking.
+moved-to-taken-time = Somebody has moved the event in the calendar to a time at which not everybody is free: { $names }.
+move-accept-or-cancel = Move the booking to another time, accept this time, or cancel the booking.
+
 ## Calendars in searches and bookings
 
 calendar-not-connected = This calendar is not connected.

@@ -176,6 +176,11 @@ impl Memory {
         self.record().delete_written_events();
     }
 
+    /// Simulates a user moving every event that Muster wrote to this time.
+    pub fn move_written_events(&self, to: TimeRange) {
+        self.record().move_written_events(to);
+    }
+
     /// Sets the response of this attendee to every invitation.
     pub fn set_response(&self, address: &str, answer: Answer) {
         self.record().set_responses(|attendee| attendee.party.address == address, answer);

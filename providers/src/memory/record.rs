@@ -284,6 +284,12 @@ impl SystemState {
         }
     }
 
+    pub(super) fn move_written_events(&mut self, to: TimeRange) {
+        for key in self.event_keys_where(|entry| entry.event.effect_key.is_some()) {
+            self.change(key, |entry| entry.event.range = to);
+        }
+    }
+
     /// Sets the response of every attendee selected by `is_meant`; returns their number.
     pub(super) fn set_responses(&mut self, is_meant: impl Fn(&Attendee) -> bool, answer: Answer) -> usize {
         let mut answered = 0;

@@ -263,6 +263,7 @@ fn row(tx: &Tx, id: Id<ids::Booking>, run: Id<ids::Run>, by: &Member, new: &NewB
         online_meeting: new.online_meeting.then(|| OnlineMeetingState::Pending.into()),
         online_meeting_url: None,
         generation: 1,
+        followed_at: None,
         run_id: run,
         created_by: by.actor(),
         created_at: tx.now(),

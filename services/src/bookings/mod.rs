@@ -8,8 +8,10 @@
 mod check;
 mod create;
 mod event;
+mod follow;
 mod input;
 mod online;
+mod restore;
 mod revise;
 mod route;
 
@@ -20,6 +22,7 @@ use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter, QueryOrder, QuerySelec
 
 pub use self::{
     event::{build_event, effect_key},
+    follow::{FoundEvent, only_news},
     input::{Guest, NewBooking, NewTime},
     online::{awaits_online_meeting, online_meeting_change, online_meeting_removal},
     route::{SERVICE_ACCOUNT_NOTICE, TargetCalendar},

@@ -5,7 +5,7 @@ use domain::{
     state::{BookingState, Lane},
     text::LineMode,
 };
-use entity::booking;
+use entity::{booking, occupancy};
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
 use serde_json::json;
 
@@ -97,7 +97,15 @@ impl Bookings {
         check::require_known_calendars(&snapshot, to.ignore_unknown, routes.service.is_some())?;
         check::require_free(&snapshot, request.blocked_range())?;
         let (from, actor) = (time_of(&row), by.actor());
-        if blocked_range(&row, from) != request.blocked_range() {
+        let is_same_time = blocked_range(&row, from) == request.blocked_range();
+        if is_same_time && row.state == BookingState::Conflicting {
+            // Only those who were free are blocked yet.
+            occupancy::delete(tx.tenant())
+                .filter(occupancy::Column::BookingId.eq(id))
+                .exec(tx.conn())
+                .await?;
+        }
+        if !is_same_time || row.state == BookingState::Conflicting {
             self.insert_occupancy(&tx, id, &request.participant_ids(), request.blocked_range()).await?;
         }
         let order =
@@ -162,7 +170,7 @@ impl Bookings {
     }
 
     /// Begins a request; `Err` contains the earlier result if the request is repeated.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         tx: &Tx,
         by: &Member,
@@ -203,7 +211,11 @@ impl Bookings {
 }
 
 /// Reads the booking and locks it until the transaction ends.
-async fn present(tx: &Tx, id: Id<ids::Booking>, if_version: Option<i64>) -> Result<booking::Model> {
+pub(super) async fn present(
+    tx: &Tx,
+    id: Id<ids::Booking>,
+    if_version: Option<i64>,
+) -> Result<booking::Model> {
     let row = booking::by_id(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
     let row = row.ok_or_else(|| crate::Error::not_found("booking"))?;
     if if_version.is_some_and(|version| version != row.version) {
@@ -218,7 +230,12 @@ async fn may_move(tx: &Tx, row: &booking::Model) -> Result<()> {
     match row.state.require()? {
         S::Failed | S::Cancelled => return Err(over()),
         _ if row.end_at <= tx.now() => return Err(over()),
-        S::Written | S::RoomPending | S::Confirmed | S::RoomDeclined => {}
+        S::Written | S::RoomPending | S::Confirmed | S::RoomDeclined | S::Conflicting => {}
+        S::Missing => {
+            let message = "The event of this booking was deleted from the calendar. Write it again with \
+                `restoreBooking` before you move it.";
+            return Err(crate::Error::refuse("BOOKING_MISSING", message));
+        }
         S::Requested | S::Held => return Err(in_progress()),
     }
     let live = check::live_runs(tx.conn(), tx.tenant(), row.id).await?;
@@ -226,7 +243,7 @@ async fn may_move(tx: &Tx, row: &booking::Model) -> Result<()> {
     if changes { Err(in_progress()) } else { Ok(()) }
 }
 
-fn in_progress() -> crate::Error {
+pub(super) fn in_progress() -> crate::Error {
     let message = "This booking is being written or changed. Try again in a moment.";
     crate::Error::refuse("BOOKING_IN_PROGRESS", message)
 }

@@ -1,17 +1,25 @@
 //! Writes stored calendar copies: events and busy bitmaps, consistent within one transaction.
 
 use domain::{
-    BusyKind, Id, TimeRange, Timestamp, UnreadableItem, bitmap::Bitmap, ids, state::ConnectionState,
+    BusyKind, Id, TimeRange, Timestamp, UnreadableItem,
+    bitmap::Bitmap,
+    ids,
+    state::{BookingState, ConnectionState, Lane},
 };
 use providers::Event;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, LockType, OnConflict},
 };
 
 use super::{Writer, integrations::stored_copy_range, unreadable_summary::UnreadableSummary};
-use crate::{Result, events::topic};
+use crate::{
+    Result,
+    bookings::time_of,
+    events::topic,
+    run_inputs::{FollowBooking, RunInput},
+};
 
 /// Minutes represented by one bit of a busy bitmap.
 pub const GRID_MINUTES: u32 = 5;
@@ -63,7 +71,7 @@ impl Writer<'_> {
             .col_expr(connection::Column::AsOf, Expr::value(copy.as_of))
             .col_expr(connection::Column::ReadFrom, Expr::value(copy.window.start))
             .col_expr(connection::Column::ReadUntil, Expr::value(copy.window.end))
-            .col_expr(connection::Column::Watermark, Expr::value(copy.watermark))
+            .col_expr(connection::Column::Watermark, Expr::value(copy.watermark.clone()))
             .exec(self.txn)
             .await?;
         if stored.rows_affected == 0 {
@@ -78,7 +86,40 @@ impl Writer<'_> {
         for rows in rows.chunks(200) {
             calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
         }
-        self.rebuild_bitmap(copy.connection, copy.window).await
+        self.rebuild_bitmap(copy.connection, copy.window).await?;
+        self.compare_bookings(&copy).await
+    }
+
+    /// Enqueues runs for the bookings in this calendar that differ from their events in the copy, or whose events are
+    /// not in it: the run asks the provider for the event itself.
+    async fn compare_bookings(&mut self, copy: &CalendarCopy) -> Result<()> {
+        use entity::{booking::Column, connection};
+        let mailbox = connection::by_id(self.tenant, copy.connection);
+        let theirs = |column: connection::Column| mailbox.clone().select_only().column(column).into_query();
+        let bookings = entity::booking::of(self.tenant)
+            .filter(Column::Mailbox.in_subquery(theirs(connection::Column::Address)))
+            .filter(Column::IntegrationId.in_subquery(theirs(connection::Column::IntegrationId)))
+            .filter(Column::EndAt.gt(self.at))
+            .filter(Column::StartAt.lt(copy.window.end))
+            .filter(Column::State.is_in(BookingState::FOLLOWED.map(BookingState::as_str)))
+            .filter(Column::ExternalId.is_not_null())
+            .all(self.txn)
+            .await?;
+        for row in bookings {
+            let is_of = |event: &&Event| {
+                Some(&event.id) == row.external_id.as_ref() || Some(&event.uid) == row.event_uid.as_ref()
+            };
+            let is_missing = row.state == BookingState::Missing;
+            let differs = match copy.events.iter().find(is_of) {
+                Some(event) => is_missing || event.range != time_of(&row),
+                None => !is_missing,
+            };
+            if differs {
+                let order = RunInput::FollowBooking(FollowBooking { booking: row.id });
+                self.enqueue(order, Lane::Background).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Records a successful access to a mailbox, which ends its series of failures. After a full read, the unreadable

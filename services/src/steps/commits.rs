@@ -5,7 +5,9 @@ use entity::{connection, integration};
 use providers::{Organisation, Secret};
 
 use crate::{
-    Result, System, campaigns,
+    Result, System,
+    bookings::{BookingDetails, FoundEvent},
+    campaigns,
     connect::ConsentSignal,
     departure::{Closing, Departing},
     run_inputs,
@@ -54,6 +56,12 @@ impl StepCommits {
         integration: Id<ids::Integration>,
     ) -> Result<()> {
         self.system.connect().delete_consents_of_finished_run(&self.system, tenant, integration).await
+    }
+
+    /// Takes over what was found of a booking's event, under the locks of its participants; see
+    /// [`Bookings::follow`](crate::bookings::Bookings::follow).
+    pub async fn follow_booking(&self, seen: &BookingDetails, found: &FoundEvent) -> Result<()> {
+        self.system.bookings().follow(&self.system, seen, found).await
     }
 
     /// Lists the mailboxes that a campaign must activate and enqueues their activations; see

@@ -74,6 +74,8 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
         "booking { id }",
         r#"{ "id": "booking", "start": "2026-12-16T20:00:00Z", "end": "2026-12-16T20:30:00Z", "idempotencyKey": "m" }"#,
     ),
+    ("restoreBooking", "booking { id }", r#"{ "id": "booking", "idempotencyKey": "r" }"#),
+    ("acceptBookingTime", "booking { id }", r#"{ "id": "booking" }"#),
     ("cancelBooking", "booking { id }", r#"{ "id": "booking", "idempotencyKey": "c" }"#),
     ("retryRun", "run { id }", r#"{ "id": "run" }"#),
     ("cancelRun", "run { id }", r#"{ "id": "run" }"#),

@@ -26,19 +26,23 @@ pub enum Reconciler {
     Calendars,
     /// Keeps push channels open.
     Channels,
+    /// Compares bookings with their events.
+    Bookings,
     /// Deletes old data.
     Retention,
 }
 
 impl Reconciler {
     /// Every reconciler.
-    pub const ALL: [Self; 4] = [Self::Health, Self::Calendars, Self::Channels, Self::Retention];
+    pub const ALL: [Self; 5] =
+        [Self::Health, Self::Calendars, Self::Channels, Self::Bookings, Self::Retention];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Health => "health",
             Self::Calendars => "calendars",
             Self::Channels => "channels",
+            Self::Bookings => "bookings",
             Self::Retention => "retention",
         }
     }
@@ -46,7 +50,7 @@ impl Reconciler {
     fn every(self, services: &System) -> Duration {
         match self {
             Self::Health => services.settings.health_every,
-            Self::Calendars | Self::Channels => services.settings.reread_after / 4,
+            Self::Calendars | Self::Channels | Self::Bookings => services.settings.reread_after / 4,
             Self::Retention => Duration::from_mins(10),
         }
     }
@@ -57,6 +61,7 @@ impl Reconciler {
             Self::Health => check_integrations(services).await,
             Self::Calendars => refresh_calendars(services).await,
             Self::Channels => open_channels(services).await,
+            Self::Bookings => follow_bookings(services).await,
             Self::Retention => retention::run_round(services).await,
         }
     }
@@ -70,6 +75,8 @@ const FAILING: usize = 20;
 const ACTIVATIONS: usize = 200;
 /// Maximum number of channels of one tenant that a round opens or renews.
 const CHANNELS: usize = 1_000;
+/// Maximum number of bookings of one tenant that a round compares with their events.
+const BOOKINGS: u64 = 1_000;
 
 async fn refresh_calendars(services: &System) -> services::Result<()> {
     let (upkeep, connections, tenants) =
@@ -81,6 +88,13 @@ async fn refresh_calendars(services: &System) -> services::Result<()> {
     }
     for tenant in tenants {
         served(tenant, connections.retry_failed(services, tenant, ACTIVATIONS).await);
+    }
+    Ok(())
+}
+
+async fn follow_bookings(services: &System) -> services::Result<()> {
+    for tenant in tenants(services).await? {
+        served(tenant, services.bookings().enqueue_follow_ups(services, tenant, BOOKINGS).await);
     }
     Ok(())
 }

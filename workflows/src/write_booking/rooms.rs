@@ -5,18 +5,19 @@
 use chrono::Duration;
 use domain::{
     Reason,
-    state::{Answer, BookingState},
+    state::{Answer, BookingState, Lane},
 };
 use engine::Next;
 use providers::{AttendeeRole, Event, ProviderFeatures};
 use services::{
     Change,
-    bookings::{BookingDetails, awaits_online_meeting, online_meeting_removal},
+    bookings::{BookingDetails, awaits_online_meeting, only_news, time_of},
     change::BookingChange,
+    run_inputs::{self, RunInput},
 };
 
 use super::{
-    Memory, SUPERSEDED_SIGNAL, State, WriteBooking, details, is_over,
+    Memory, SUPERSEDED_SIGNAL, State, WriteBooking, details, is_about_a_booking, is_over,
     meeting::{self, Meeting},
     target_calendar,
 };
@@ -29,8 +30,8 @@ const PAUSES: (i64, i64) = (2, 60);
 enum Found {
     /// The event, and the features of its calendar system.
     Event(Box<Event>, ProviderFeatures),
-    /// The event was deleted.
-    Gone,
+    /// The event was deleted, or moved in the calendar.
+    Changed,
     /// The event could not be read this time.
     Unread,
     /// There is nothing to wait for.
@@ -54,12 +55,10 @@ pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) ->
             settle(at, &details, BookingChange { answers: accepted, ..confirmed() });
             return Ok(Next::Done);
         }
-        Found::Gone => {
-            settle(
-                at,
-                &details,
-                BookingChange { meeting: online_meeting_removal(&details.booking), ..gone() },
-            );
+        Found::Changed => {
+            // Whatever becomes of the booking takes locks.
+            let order = run_inputs::FollowBooking { booking: details.booking.id };
+            at.add_change(Change::RunInput(RunInput::FollowBooking(order), Lane::Interactive));
             return Ok(Next::Done);
         }
     };
@@ -68,10 +67,7 @@ pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) ->
     let is_late = at.now - asked_at >= patience;
     let seen = seen.as_ref().map(|(event, offers)| (&**event, *offers));
     let answers = seen.map_or_else(Vec::new, |(event, _)| answers_of(event));
-    let verdict = match seen {
-        Some((_, offers)) if !offers.rooms_answer => Verdict::Accepted,
-        _ => verdict(&details, &answers, is_late),
-    };
+    let verdict = verdict_of(&details, seen, &answers, is_late);
     let Meeting { news: meeting, waits } = meeting::read_meeting(&details, seen, is_late);
     let waits = waits || verdict == Verdict::Waits;
     settle(at, &details, BookingChange { answers, meeting, ..following(&verdict) });
@@ -103,8 +99,8 @@ async fn find(context: &StepContext, details: &BookingDetails) -> Result<Found, 
     }
     let external = details.booking.external_id.as_deref().unwrap_or_default();
     Ok(match target.provider.event(&target.session, &target.via.mailbox, external).await {
-        Ok(Some(event)) => Found::Event(Box::new(event), offers),
-        Ok(None) => Found::Gone,
+        Ok(Some(event)) if event.range == time_of(&details.booking) => Found::Event(Box::new(event), offers),
+        Ok(_) => Found::Changed,
         Err(error) => {
             tracing::warn!(booking = %details.booking.id, code = error.code, "the rooms' answers could not be read");
             Found::Unread
@@ -119,6 +115,31 @@ enum Verdict {
     Declined(String),
     Silent,
     Waits,
+}
+
+/// The state, reason and answers that follow from a booking's event.
+pub(crate) fn standing(
+    details: &BookingDetails,
+    event: &Event,
+    offers: ProviderFeatures,
+    is_late: bool,
+) -> BookingChange {
+    let answers = answers_of(event);
+    let verdict = verdict_of(details, Some((event, offers)), &answers, is_late);
+    BookingChange { answers, ..following(&verdict) }
+}
+
+/// Where rooms do not answer, they were given their entries with the event.
+fn verdict_of(
+    details: &BookingDetails,
+    seen: Option<(&Event, ProviderFeatures)>,
+    answers: &[(String, Answer)],
+    is_late: bool,
+) -> Verdict {
+    match seen {
+        Some((_, offers)) if !offers.rooms_answer => Verdict::Accepted,
+        _ => verdict(details, answers, is_late),
+    }
 }
 
 fn verdict(details: &BookingDetails, answers: &[(String, Answer)], is_late: bool) -> Verdict {
@@ -139,12 +160,6 @@ fn verdict(details: &BookingDetails, answers: &[(String, Answer)], is_late: bool
 
 fn confirmed() -> BookingChange {
     BookingChange { state: Some(BookingState::Confirmed), reason: Some(None), ..BookingChange::default() }
-}
-
-fn gone() -> BookingChange {
-    let reason = Reason::new("EVENT_GONE", messages::event_gone());
-    let reason = reason.with_next_action(messages::cancel_or_book_again());
-    BookingChange { reason: Some(Some(reason)), ..BookingChange::default() }
 }
 
 /// The change of the booking for a verdict. While rooms have not responded, an existing reason is kept.
@@ -177,20 +192,8 @@ fn following(verdict: &Verdict) -> BookingChange {
 
 /// Records the change if anything differs.
 fn settle(at: &mut Step<Memory>, details: &BookingDetails, change: BookingChange) {
-    let is_new = |(address, answer): &(String, Answer)| {
-        let known = details.participants.iter().find(|one| one.address.eq_ignore_ascii_case(address));
-        known.is_some_and(|one| one.answer != *answer)
-    };
-    let change = BookingChange {
-        id: details.booking.id,
-        state: change.state.filter(|state| details.booking.state != *state),
-        reason: change.reason.filter(|reason| reason.is_some() || details.booking.reason.is_some()),
-        answers: change.answers.into_iter().filter(is_new).collect(),
-        ..change
-    };
-    let is_news = change.state.is_some() || change.reason.is_some() || change.meeting.is_some();
-    if is_news || !change.answers.is_empty() {
-        at.add_change(Change::Booking(change));
+    if let Some(news) = only_news(details, change) {
+        at.add_change(Change::Booking(news));
     }
 }
 
@@ -207,5 +210,8 @@ async fn others(
     details: &BookingDetails,
 ) -> Result<bool, StepError> {
     let live = context.services.live_booking_runs(at.tenant, details.booking.id).await?;
-    Ok(live.iter().any(|other| other.id != at.run && other.workflow != WriteBooking::TABLE.name))
+    let is_other = |other: &entity::run::Model| {
+        is_about_a_booking(other) && other.id != at.run && other.workflow != WriteBooking::TABLE.name
+    };
+    Ok(live.iter().any(is_other))
 }

@@ -1,4 +1,4 @@
-//! Mutations that create, move and cancel bookings.
+//! Mutations that create, move, restore and cancel bookings.
 
 use async_graphql::{Context, ID, InputObject, Object};
 use domain::{Permission, may};
@@ -136,6 +136,43 @@ pub struct CancelBookingInput {
     idempotency_key: String,
 }
 
+/// Selects the booking whose event is to be written again.
+#[derive(InputObject)]
+pub struct RestoreBookingInput {
+    /// Identifier of the booking to restore; it must be `MISSING`.
+    id: ID,
+    /// `version` of the booking as last read; refused with `VERSION_CONFLICT` if it has changed since.
+    if_version: Option<i64>,
+    /// Key chosen by the client, 1 to 128 characters. Repeating the same request with the same key within 24 hours
+    /// writes the event only once.
+    idempotency_key: String,
+}
+
+/// Selects the booking whose time is to be accepted.
+#[derive(InputObject)]
+pub struct AcceptBookingTimeInput {
+    /// Identifier of the booking; it must be `CONFLICTING`.
+    id: ID,
+    /// `version` of the booking as last read; refused with `VERSION_CONFLICT` if it has changed since.
+    if_version: Option<i64>,
+}
+
+payload! {
+    /// Result of `restoreBooking`.
+    RestoreBookingPayload {
+        /// The booking, which blocks its time again; null if the caller lacks `BOOKING_VIEW`.
+        booking: Booking,
+        /// The run that writes the calendar event.
+        run: Run,
+    }
+}
+payload! {
+    /// Result of `acceptBookingTime`.
+    AcceptBookingTimePayload {
+        /// The accepted booking; null if the caller lacks `BOOKING_VIEW`.
+        booking: Booking,
+    }
+}
 payload! {
     /// Result of `createBooking`.
     CreateBookingPayload {
@@ -214,6 +251,42 @@ impl BookingMutation {
                 run::read_enqueued(ctx, &by, run).await?,
                 notice,
             ))
+        })
+        .await
+    }
+
+    /// Writes the event of a booking again that somebody deleted from the calendar (`MISSING`). Its time is checked and
+    /// blocked as for a new booking, and everybody is invited again. Needs `BOOKING_EDIT`.
+    async fn restore_booking(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Parameters of `restoreBooking`.")] input: RestoreBookingInput,
+    ) -> Result<RestoreBookingPayload> {
+        catch_refusals(async {
+            let by = ctx.caller().allow::<may::BookingEdit>()?;
+            let (id, key) = (parse_id(&input.id, "booking", "id")?, &input.idempotency_key);
+            let BookingReceipt { booking, run, .. } =
+                ctx.services().bookings().restore(&by, id, input.if_version, key).await?;
+            Ok(RestoreBookingPayload::done(
+                if_visible(ctx, Permission::BookingView, Booking(booking)),
+                run::read_enqueued(ctx, &by, run).await?,
+            ))
+        })
+        .await
+    }
+
+    /// Accepts the time to which somebody moved the event of a booking in the calendar although not everybody is free
+    /// then (`CONFLICTING`). The booking is `CONFIRMED`; whoever is taken stays taken. Needs `BOOKING_EDIT`.
+    async fn accept_booking_time(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Parameters of `acceptBookingTime`.")] input: AcceptBookingTimeInput,
+    ) -> Result<AcceptBookingTimePayload> {
+        catch_refusals(async {
+            let by = ctx.caller().allow::<may::BookingEdit>()?;
+            let id = parse_id(&input.id, "booking", "id")?;
+            let booking = ctx.services().bookings().accept_time(&by, id, input.if_version).await?;
+            Ok(AcceptBookingTimePayload::done(if_visible(ctx, Permission::BookingView, Booking(booking))))
         })
         .await
     }

@@ -204,7 +204,7 @@ pub struct BookingChange {
     old_start: DateTime,
     /// End of the meeting before the change.
     old_end: DateTime,
-    /// Who made the change: the id of a user or vendor key.
+    /// Who made the change: the id of a user or vendor key, or `calendar` if somebody moved the event there.
     by_whom: String,
     /// Time of the change.
     at: DateTime,

@@ -97,6 +97,8 @@ const MUTATIONS: &[(By, &str, &str, &str)] = &[
         r#"{"id": "$booking", "start": "$ten", "end": "$eleven", "idempotencyKey": "b"}"#,
         "",
     ),
+    (Vendor, "restoreBooking", r#"{"id": "$booking", "idempotencyKey": "d"}"#, ""),
+    (Vendor, "acceptBookingTime", r#"{"id": "$booking"}"#, ""),
     (Vendor, "cancelBooking", r#"{"id": "$booking", "idempotencyKey": "c"}"#, ""),
     (Vendor, "disconnectConnectedMailbox", r#"{"id": "$connection"}"#, "run { id }"),
     (Vendor, "removeIntegration", r#"{"id": "$dav"}"#, ""),
@@ -117,6 +119,11 @@ const MADE_READY: &[(&str, &str)] = &[
         "moveBooking",
         "UPDATE run SET status = 'DONE', finished_at = created_at; UPDATE booking SET state = 'WRITTEN'",
     ),
+    (
+        "restoreBooking",
+        "UPDATE run SET status = 'DONE', finished_at = created_at; DELETE FROM occupancy; UPDATE booking SET state = 'MISSING'",
+    ),
+    ("acceptBookingTime", "UPDATE booking SET state = 'CONFLICTING'"),
     ("cancelBooking", "UPDATE run SET status = 'DONE', finished_at = created_at"),
     ("disconnectIntegration", "UPDATE integration SET version = 5"),
 ];

@@ -14,6 +14,7 @@ use crate::graphql::setup::Setup;
 
 /// Mutations that give and take no permission.
 const NO_DOORS: &[&str] = &[
+    "acceptBookingTime",
     "activateConnectedMailbox",
     "activateMyCalendar",
     "activateUserCalendar",
@@ -32,6 +33,7 @@ const NO_DOORS: &[&str] = &[
     "moveBooking",
     "reconnectIntegration",
     "removeIntegration",
+    "restoreBooking",
     "retryCampaign",
     "retryRun",
     "revokeInvitation",

@@ -133,6 +133,7 @@ pub async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
         (app.booking(id).await.start_at, app.code(id).await.as_deref()),
         (at(10, 0), Some("EVENT_GONE"))
     );
+    assert_eq!((app.state(id).await.as_str(), app.setup.occupied(id).await), ("MISSING", 0));
     app.cancel(id).await;
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED");

@@ -79,6 +79,12 @@ impl Setup {
         rows.all(&txn).await.unwrap().into_iter().map(|signal| signal.id).collect()
     }
 
+    /// Enqueues what the reconciler of bookings would. Returns the number of runs.
+    pub async fn enqueue_follow_ups(&self) -> usize {
+        let bookings = self.services.bookings();
+        bookings.enqueue_follow_ups(&self.services, self.tenant, 10).await.unwrap()
+    }
+
     /// The live runs of a workflow.
     pub async fn live(&self, workflow: &str) -> Vec<Id<ids::Run>> {
         use entity::run::{Column, of};

@@ -5,6 +5,7 @@ use providers::{ErrorKind, memory::Method};
 use services::maintenance::RefreshSelection;
 
 use crate::faults::{
+    acts::hour,
     scenarios::{ANNA, DESK, RED, Scenario},
     setup::Setup,
     system::{SERVICE, lost, out_of_scope, refused},
@@ -139,6 +140,13 @@ impl Scenario {
             Self::MoveGone => {
                 system.delete_written_events();
                 setup.move_to(14).await;
+            }
+            Self::FollowGone | Self::FollowMoved => {
+                match self {
+                    Self::FollowGone => system.delete_written_events(),
+                    _ => system.move_written_events(hour(14)),
+                }
+                assert_eq!(setup.enqueue_follow_ups().await, 1);
             }
             Self::SlotLost => {
                 use entity::run::{Column, of};

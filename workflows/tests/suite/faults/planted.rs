@@ -47,6 +47,7 @@ pub fn flows(armed: &Armed) -> Vec<Box<dyn Workflow<StepContext>>> {
         Box::new(workflows::write_booking::WriteBooking),
         Box::new(workflows::move_booking::MoveBooking),
         Box::new(workflows::cancel_booking::CancelBooking),
+        Box::new(workflows::follow_booking::FollowBooking),
         Box::new(workflows::refresh_calendar::RefreshCalendar),
         Box::new(workflows::check_integration::CheckIntegration),
         Box::new(workflows::open_channel::OpenChannel),

@@ -100,6 +100,10 @@ pub enum Scenario {
     SlotLost,
     /// Somebody has deleted the event before the move.
     MoveGone,
+    /// Somebody has deleted the event of a booking.
+    FollowGone,
+    /// Somebody has moved the event of a booking.
+    FollowMoved,
     /// A booking is cancelled.
     Cancel,
     /// A booking is cancelled while it waits for its room.
@@ -112,7 +116,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::Connect,
         Self::Spreading,
         Self::Corrected,
@@ -151,6 +155,8 @@ impl Scenario {
         Self::MoveRefused,
         Self::SlotLost,
         Self::MoveGone,
+        Self::FollowGone,
+        Self::FollowMoved,
         Self::Cancel,
         Self::CancelBesideRoom,
         Self::CancelEarly,
@@ -237,7 +243,13 @@ impl Scenario {
                 setup.book(&[0, 1], None, 10).await;
                 settle().await;
             }
-            Self::Move | Self::MoveRefused | Self::MoveGone | Self::Cancel | Self::CancelRefused => {
+            Self::Move
+            | Self::MoveRefused
+            | Self::MoveGone
+            | Self::FollowGone
+            | Self::FollowMoved
+            | Self::Cancel
+            | Self::CancelRefused => {
                 setup.book(&[0, 1], None, 10).await;
                 settle().await;
             }
@@ -311,6 +323,10 @@ impl Scenario {
             Self::Corrected => setup.correct_answers().await,
             Self::Declined => setup.go_on_connecting(Answers::No).await,
             Self::Expired => setup.go_on_connecting(Answers::Nothing).await,
+            // The next period looks again, if no run has looked yet.
+            Self::FollowGone | Self::FollowMoved => {
+                setup.live("follow_booking").await.is_empty() && setup.enqueue_follow_ups().await > 0
+            }
             Self::RoomAccepts => setup.system.set_room_responses(Answer::Accepted),
             Self::RoomDeclines => setup.system.set_room_responses(Answer::Declined),
             Self::MoveBesideRoom => {

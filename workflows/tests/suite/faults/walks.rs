@@ -347,11 +347,17 @@ fn is_idle(at: &FaultPoint) -> bool {
 fn is_irrevocable(at: &FaultPoint) -> bool {
     let state = (at.workflow, at.state.as_str());
     // A cancelled event cannot be brought back; mailboxes are runs of their own, which go on once they are ordered; and a
-    // push channel that is open is of use.
+    // push channel that is open is of use; and what people did in a calendar stays true.
     // What was deleted or closed cannot be brought back.
     let departs = matches!(state.0, "disconnect_mailbox" | "disconnect_integration" | "erase_tenant");
     departs
-        || [("cancel_booking", "Cancel"), ("campaign", "Enlist"), ("open_channel", "Open")].contains(&state)
+        || [
+            ("cancel_booking", "Cancel"),
+            ("campaign", "Enlist"),
+            ("open_channel", "Open"),
+            ("follow_booking", "Compare"),
+        ]
+        .contains(&state)
 }
 
 fn shown(plan: &Plan) -> String {
