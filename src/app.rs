@@ -23,6 +23,11 @@ pub enum Error {
     /// The database cannot be used.
     #[error("{code}: {0}", code = .0.code())]
     Store(#[from] entity::StoreError),
+    /// A later version of Muster has changed the database; contains the newest of these changes.
+    #[error(
+        "The database was changed by a later version of Muster ({0}). Use that version or a newer one, or another database."
+    )]
+    NewerDatabase(String),
     /// A database statement failed while the node was starting.
     #[error("The database cannot be used: {0}")]
     Database(#[from] entity::DatabaseError),

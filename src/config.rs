@@ -78,7 +78,7 @@ pub struct Config {
     pub exchange_autodiscover: Vec<String>,
     /// Hosts that may be called although they are private or use plain http.
     pub allowed_hosts: Vec<String>,
-    /// Origins whose pages may open a WebSocket.
+    /// Origins whose pages may call the API and open a WebSocket.
     pub allowed_origins: Vec<String>,
     /// The host names, besides `localhost` and loopback addresses, for which this server responds and whose pages may
     /// call it; empty for any.
@@ -310,6 +310,10 @@ mod tests {
             ("allowed_hosts = [\"https://calendar.example\"]", "without a scheme"),
             ("allowed_hosts = [\"[::1]\"]", "usual form"),
             ("allowed_hosts = [\"127.1\"]", "usual form"),
+            ("allowed_origins = [\"*\"]", "allowed_origins takes origins"),
+            ("allowed_origins = [\"https://app.example.com/\"]", "without a path"),
+            ("allowed_origins = [\"app.example.com\"]", "scheme, host and port"),
+            ("allowed_origins = [\"null\"]", "scheme, host and port"),
             ("public_url = \"http://calendars.example.com\"", "https://"),
             ("public_url = \"http://10.0.0.1\"", "https://"),
             ("public_url = \"ftp://127.0.0.1\"", "https://"),

@@ -46,6 +46,9 @@ pub async fn connect_as_owner(config: &Config) -> Result<DatabaseConnection, Err
 /// Migrates the database, and sets the passwords of the nodes' roles to those in their URLs.
 pub async fn migrate(config: &Config, ids: &Ids) -> Result<(), Error> {
     let owner = connect_as_owner(config).await?;
+    if let Some(change) = migration::newer_change(&owner).await? {
+        return Err(Error::NewerDatabase(change));
+    }
     migration::up(&owner).await?;
     // What was recorded before there were chains, and by nodes of that version since.
     let sealer = AuditKeyProvider::new(config.vault(ids.clone())?, ids.clone());

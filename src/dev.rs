@@ -4,13 +4,10 @@
 //! a different origin, like the real providers. The data folder contains the database, the sandbox's state, the master
 //! key and the vendor key; only its owner can read the keys.
 
-use std::{
-    io::Write,
-    net::TcpListener,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod folder;
+mod ports;
+
+use std::{io::Write, path::PathBuf, sync::Arc};
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids};
 use futures::future::LocalBoxFuture;
@@ -29,9 +26,10 @@ const CLIENT_ID: &str = "11111111-2222-4333-8444-555555555555";
 /// Arguments of `muster dev`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Port of the server; the sandbox uses the next one. 0 selects free ports.
-    #[arg(long, default_value_t = 4000)]
-    port: u16,
+    /// Port of the server; the sandbox uses the next one. 0 selects any free ports; by default those from 4000 on are
+    /// tried.
+    #[arg(long)]
+    port: Option<u16>,
     /// Folder for the data.
     #[arg(long, default_value = "data")]
     data: PathBuf,
@@ -48,8 +46,9 @@ pub struct Args {
 pub struct Options {
     /// Folder for the data.
     pub data: PathBuf,
-    /// Port of the server; 0 selects a free one.
-    pub port: u16,
+    /// Port of the server, with the next one for the sandbox; 0 selects any free ones, `None` the first free ones from
+    /// 4000 on.
+    pub port: Option<u16>,
     /// URL of the database; SQLite in the data folder by default.
     pub database_url: Option<String>,
     /// Connection URL that logs in as the owner of the database; PostgreSQL only.
@@ -75,6 +74,8 @@ pub struct DevServer {
     pub seeded: Option<seed::SeedData>,
     node: Node,
     running: sandbox::RunningSandbox,
+    /// The last to go: whatever else ends may still write to the folder.
+    _in_use: folder::InUse,
 }
 
 impl DevServer {
@@ -100,8 +101,15 @@ impl demo::Launch for DevLauncher {
         options: demo::ServerOptions,
     ) -> LocalBoxFuture<'_, Result<demo::LaunchedServer, String>> {
         let demo::ServerOptions { data, database_url, migration_url, queue_url, allowed_hosts } = options;
-        let options =
-            Options { data, port: 0, database_url, migration_url, queue_url, seed: false, allowed_hosts };
+        let options = Options {
+            data,
+            port: Some(0),
+            database_url,
+            migration_url,
+            queue_url,
+            seed: false,
+            allowed_hosts,
+        };
         Box::pin(async move {
             let ready = start(options).await.map_err(|error| error.to_string())?;
             Ok(demo::LaunchedServer {
@@ -117,7 +125,8 @@ impl demo::Launch for DevLauncher {
 /// Runs the development server until the process is interrupted.
 pub async fn run(args: Args) -> Result<(), Error> {
     if args.reset {
-        reset(&args.data)?;
+        let _in_use = folder::take(&args.data)?;
+        folder::reset(&args.data)?;
     }
     let options = Options {
         data: args.data,
@@ -147,16 +156,16 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
     // A link and keys are kept in it.
-    own_folder(&options.data)?;
-    let master_key = kept_secret(&options.data.join("master.key"), || ids.random_secret())?;
+    let in_use = folder::take(&options.data)?;
+    let master_key = folder::kept_secret(&options.data.join("master.key"), || ids.random_secret())?;
     let vendor_key =
-        kept_secret(&options.data.join("vendor.key"), || format!("muster_{}", ids.random_secret()))?;
-    let client_secret = kept_secret(&options.data.join("sandbox-client.key"), || ids.random_secret())?;
-    let listener = TcpListener::bind(("127.0.0.1", options.port))?;
+        folder::kept_secret(&options.data.join("vendor.key"), || format!("muster_{}", ids.random_secret()))?;
+    let client_secret =
+        folder::kept_secret(&options.data.join("sandbox-client.key"), || ids.random_secret())?;
+    let (listener, sandbox_port) = ports::bind(options.port)?;
     let base: Url = format!("http://{}", listener.local_addr()?).parse().map_err(|_| not_a_url())?;
-    let sandbox_port = if options.port == 0 { 0 } else { options.port + 1 };
     let folder = options.data.join("sandbox");
-    own_folder(&folder)?;
+    folder::own(&folder)?;
     let running = sandbox::Sandbox::start(sandbox::Config {
         listen: ([127, 0, 0, 1], sandbox_port).into(),
         journal: Some(folder.join("journal.jsonl")),
@@ -198,13 +207,20 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
         ..Config::new(&database_url, &base, &master_key)?
     };
     config.check()?;
-    database::migrate(&config, &ids).await?;
+    database::migrate(&config, &ids).await.map_err(|error| match error {
+        Error::NewerDatabase(_) => Error::Dev(format!(
+            "The data folder {} was written by a later version of Muster. Use that version, choose another folder with \
+             --data, or start from scratch with --reset.",
+            options.data.display()
+        )),
+        error => error,
+    })?;
     let node = app::start(&config, clock, Some(listener), Some(welcome())).await?;
     let seeded = match options.seed {
         true => Some(seed::seed(&node.services, &sandbox, &vendor_key, &options.data).await?),
         false => None,
     };
-    Ok(DevServer { base, sandbox, vendor_key, seeded, node, running })
+    Ok(DevServer { base, sandbox, vendor_key, seeded, node, running, _in_use: in_use })
 }
 
 /// Configuration of the sandbox's Google emulator.
@@ -288,49 +304,6 @@ fn as_text(ready: &DevServer, tokens: &Tokens) -> String {
             &line(&seeded.waiting.to_string(), &format!("  {}, before its consent", seed::PENDING_TENANT));
     }
     text
-}
-
-/// Creates a folder that only its owner can read, or restricts an existing one.
-fn own_folder(path: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
-}
-
-/// Deletes the files that `muster dev` creates, and no others.
-fn reset(data: &Path) -> Result<(), Error> {
-    let files = [
-        "muster.db",
-        "muster.db-wal",
-        "muster.db-shm",
-        "master.key",
-        "vendor.key",
-        "sandbox-client.key",
-        seed::SEED_FILE,
-    ];
-    for file in files {
-        match std::fs::remove_file(data.join(file)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
-    match std::fs::remove_dir_all(data.join("sandbox")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Reads a secret from a file that only its owner can read, or creates the file with a new secret.
-fn kept_secret(path: &Path, make: impl FnOnce() -> String) -> Result<String, Error> {
-    match std::fs::read_to_string(path) {
-        Ok(secret) => return Ok(secret.trim().to_owned()),
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        Err(_) => {}
-    }
-    let secret = make();
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{secret}")?;
-    file.sync_all()?;
-    Ok(secret)
 }
 
 fn not_a_url() -> Error {

@@ -3,6 +3,7 @@
 //! The root calls [`serve`], or [`configure`] inside its own application.
 
 mod connection;
+mod cors;
 mod guard;
 mod hosts;
 mod path;
@@ -44,7 +45,11 @@ const SHUTDOWN_SECS: u64 = 20;
 pub fn configure(routes: &mut web::ServiceConfig, state: &web::Data<State>) {
     routes
         .app_data(state.clone())
-        .service(web::resource("/graphql").to(http::handle))
+        .service(
+            web::resource("/graphql")
+                .wrap(cors::allow_origins(&state.config.allowed_origins))
+                .to(http::handle),
+        )
         .service(web::resource("/graphql/ws").to(websocket::handle))
         .service(web::resource("/health").get(health::live))
         .service(web::resource("/ready").get(health::ready));

@@ -81,7 +81,7 @@ pub struct Config {
     pub execution_timeout: Duration,
     /// Maximum size of the response to one request, or of one subscription event, in bytes.
     pub answer_limit: usize,
-    /// Origins, besides the server's own, whose pages may open a socket (`https://app.example.com`).
+    /// Origins, besides the server's own, whose pages may call the API and open a socket (`https://app.example.com`).
     pub allowed_origins: Vec<String>,
     /// Host names, besides those of loopback, that this server serves and whose pages may call it; any if empty.
     pub hosts: Vec<String>,

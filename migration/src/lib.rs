@@ -90,6 +90,17 @@ pub async fn up(connection: &sea_orm_migration::sea_orm::DatabaseConnection) -> 
     Migrator::up(connection, None).await
 }
 
+/// The newest schema change of a database that this version does not know, because a later version made it; `None` if it
+/// knows all.
+pub async fn newer_change(
+    connection: &sea_orm_migration::sea_orm::DatabaseConnection,
+) -> Result<Option<String>, DbErr> {
+    let known: Vec<String> = Migrator::migrations().iter().map(|change| change.name().to_owned()).collect();
+    Migrator::install(connection).await?;
+    let made = Migrator::get_migration_models(connection).await?;
+    Ok(made.into_iter().map(|change| change.version).filter(|name| !known.contains(name)).max())
+}
+
 /// Whether the database is PostgreSQL.
 fn is_postgres(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == sea_orm_migration::sea_orm::DatabaseBackend::Postgres

@@ -51,6 +51,12 @@ impl Config {
                 "allowed_hosts takes host names and IP addresses in their usual form, without a scheme, brackets or a port.",
             ));
         }
+        if !self.allowed_origins.iter().all(|origin| is_origin(origin)) {
+            return Err(Error::Impossible(
+                "allowed_origins takes origins such as https://app.example.com: scheme, host and port, in lower case and \
+                 without a path.",
+            ));
+        }
         let is_loopback = match self.public_url.host() {
             Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -70,6 +76,12 @@ impl Config {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether an origin is written as browsers send it.
+fn is_origin(text: &str) -> bool {
+    let origin = url::Url::parse(text).map(|url| url.origin());
+    origin.is_ok_and(|origin| origin.is_tuple() && origin.ascii_serialization() == text)
 }
 
 /// Whether a host is written as it stands in a URL, where it is looked for; IPv6 addresses without brackets.

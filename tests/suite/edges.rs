@@ -31,7 +31,7 @@ async fn a_development_server_shows_its_token_under_no_name_but_its_own() {
     let data = folder.path().join("data");
     let options = dev::Options {
         data: data.clone(),
-        port: 0,
+        port: Some(0),
         database_url: None,
         migration_url: None,
         queue_url: None,
@@ -47,6 +47,35 @@ async fn a_development_server_shows_its_token_under_no_name_but_its_own() {
     let rebound = get(&authority, "/graphiql", "rebound.example:4000").await;
     assert!(rebound.starts_with("HTTP/1.1 421") && rebound.contains("HOST_REFUSED"), "{rebound}");
     ready.stop().await;
+}
+
+#[tokio::test]
+async fn a_data_folder_is_used_by_one_development_server_of_this_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let options = || dev::Options {
+        data: data.clone(),
+        port: Some(0),
+        database_url: None,
+        migration_url: None,
+        queue_url: None,
+        seed: false,
+        allowed_hosts: Vec::new(),
+    };
+    let first = dev::start(options()).await.unwrap();
+    let refused = dev::start(options()).await.unwrap_err().to_string();
+    assert!(refused.contains("is used by another `muster dev`") && refused.contains("--data"), "{refused}");
+    first.stop().await;
+    let again = dev::start(options()).await.unwrap();
+    again.stop().await;
+    let url = format!("sqlite://{}", data.join("muster.db").display());
+    let database = sea_orm::Database::connect(&url).await.unwrap();
+    let later = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)";
+    sea_orm::ConnectionTrait::execute_unprepared(&database, later).await.unwrap();
+    database.close().await.unwrap();
+    let refused = dev::start(options()).await.unwrap_err().to_string();
+    assert!(refused.contains("by a later version of Muster") && refused.contains("--reset"), "{refused}");
+    assert!(!refused.contains('\n'), "one sentence after the other, on one line: {refused}");
 }
 
 /// Everything below a folder.
@@ -72,7 +101,7 @@ async fn what_a_development_server_keeps_is_its_owners_alone() {
     }
     let options = dev::Options {
         data: data.clone(),
-        port: 0,
+        port: Some(0),
         database_url: None,
         migration_url: None,
         queue_url: None,

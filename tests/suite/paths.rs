@@ -53,7 +53,7 @@ async fn every_route_has_one_spelling() {
     let folder = tempfile::tempdir().unwrap();
     let options = dev::Options {
         data: folder.path().join("data"),
-        port: 0,
+        port: Some(0),
         database_url: None,
         migration_url: None,
         queue_url: None,

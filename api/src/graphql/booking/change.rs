@@ -266,7 +266,7 @@ impl BookingMutation {
             let by = ctx.caller().allow::<may::BookingEdit>()?;
             let (id, key) = (parse_id(&input.id, "booking", "id")?, &input.idempotency_key);
             let BookingReceipt { booking, run, .. } =
-                ctx.services().bookings().restore(&by, id, input.if_version, key).await?;
+                Box::pin(ctx.services().bookings().restore(&by, id, input.if_version, key)).await?;
             Ok(RestoreBookingPayload::done(
                 if_visible(ctx, Permission::BookingView, Booking(booking)),
                 run::read_enqueued(ctx, &by, run).await?,

@@ -67,6 +67,50 @@ async fn only_get_and_post_are_answered() {
 }
 
 #[tokio::test]
+async fn pages_of_configured_origins_may_call_and_others_learn_nothing() {
+    let origins = vec!["https://app.example.com".to_owned(), "http://localhost:3000".to_owned()];
+    let server = Server::with(Config { allowed_origins: origins, ..open() });
+    let asks = [
+        "access-control-request-method: POST",
+        "access-control-request-headers: authorization, content-type, muster-tenant",
+    ];
+    for origin in ["https://app.example.com", "http://localhost:3000"] {
+        let from = format!("origin: {origin}");
+        let preflight = server.request("OPTIONS", "/graphql", &[&from, asks[0], asks[1]], "").await;
+        assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (200, origin));
+        let allowed = preflight.header("access-control-allow-headers").to_lowercase();
+        for header in ["authorization", "content-type", "muster-tenant", "accept-language"] {
+            assert!(allowed.contains(header), "{allowed}");
+        }
+        assert_eq!(preflight.header("access-control-max-age"), "7200");
+        assert_eq!(preflight.header("access-control-allow-credentials"), "", "cookies authenticate nobody");
+        let reply = server.request("POST", "/graphql", &[JSON, &from], QUERY).await;
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, origin));
+        let exposed = reply.header("access-control-expose-headers").to_lowercase();
+        assert!(exposed.contains("retry-after") && exposed.contains("x-request-id"), "{exposed}");
+        let vary = reply.header("vary").to_lowercase();
+        assert!(vary.contains("origin") && vary.contains("accept-language"), "{vary}");
+        let refused = server.request("POST", "/graphql", &[JSON, &from], "{").await;
+        assert_eq!(
+            (refused.status, refused.header("access-control-allow-origin")),
+            (400, origin),
+            "an error too"
+        );
+    }
+    for origin in ["https://evil.example", "https://app.example.com.evil.example", "null"] {
+        let from = format!("origin: {origin}");
+        let preflight = server.request("OPTIONS", "/graphql", &[&from, asks[0], asks[1]], "").await;
+        assert_eq!(preflight.header("access-control-allow-origin"), "", "{origin}");
+        let reply = server.request("POST", "/graphql", &[JSON, &from], QUERY).await;
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, ""), "{origin}");
+    }
+    let without = Server::start();
+    let preflight =
+        without.request("OPTIONS", "/graphql", &["origin: https://app.example.com", asks[0]], "").await;
+    assert_eq!((preflight.status, preflight.code().as_str()), (405, "METHOD_NOT_ALLOWED"));
+}
+
+#[tokio::test]
 async fn what_cannot_be_accepted_is_refused_before_the_body_is_looked_at() {
     let server = Server::start();
     let reply =
