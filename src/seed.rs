@@ -16,8 +16,11 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use services::{
-    Allowed, Anyone, Caller, PageArgs, Services, Staff, connections::ConnectionFilter, links::NewInvitation,
-    tenants::NewTenant, users::NewUser,
+    Allowed, Anyone, Caller, PageArgs, Services, Staff,
+    connections::ConnectionFilter,
+    links::NewInvitation,
+    tenants::NewTenant,
+    users::{NewUser, UserFilter},
 };
 use url::Url;
 
@@ -198,8 +201,10 @@ async fn people(
     vendor: &Caller,
     organisation: &Value,
 ) -> Result<(Id<ids::User>, Id<ids::User>), Error> {
-    let known =
-        services.users().list(&allowed(vendor)?, PageArgs { first: Some(2), ..PageArgs::default() }).await?;
+    let known = services
+        .users()
+        .list(&allowed(vendor)?, UserFilter::default(), PageArgs { first: Some(2), ..PageArgs::default() })
+        .await?;
     if let [admin, user, ..] = known.items.as_slice() {
         return Ok((admin.id, user.id));
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::{
-    Id, ids,
+    Id, Timestamp, ids,
     state::{ConnectionState, IntegrationState, Lane},
     text,
 };
@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     Result, System, connections, departure,
-    proof::Anyone,
+    proof::{Anyone, TenantScope},
     run_inputs::{Activate, RunInput},
     vault::{Column as Sealed, SealContext},
 };
@@ -39,7 +39,33 @@ crate::noun! {
     Channels
 }
 
+/// Until when a provider reports changes of a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushChannel {
+    /// The mailbox whose changes are reported.
+    pub connection: Id<ids::Connection>,
+    /// When the channel expires unless it is renewed, which happens a day earlier.
+    pub expires_at: Timestamp,
+}
+
 impl Channels {
+    /// The push channels of these mailboxes, for a data loader.
+    pub async fn of_connections(
+        &self,
+        scope: TenantScope,
+        connections: &[Id<ids::Connection>],
+    ) -> Result<Vec<PushChannel>> {
+        let txn = self.services.read(scope.tenant()).await?;
+        let theirs = Column::ConnectionId.is_in(connections.iter().copied());
+        let live = entity::channel::of(scope.tenant())
+            .filter(theirs)
+            .filter(Column::ExpiresAt.gt(self.services.now()));
+        let rows = live.all(&txn).await?.into_iter();
+        Ok(rows
+            .map(|row| PushChannel { connection: row.connection_id, expires_at: row.expires_at })
+            .collect())
+    }
+
     /// Active connections of providers that support push, but whose push channel is missing or expires soon.
     pub async fn find_without_channel(
         &self,

@@ -3,7 +3,10 @@
 //! This module only reads rooms; workflows write them after listing a directory. Rooms cannot be entered manually.
 
 use domain::{Id, ids, may, state::IntegrationState};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, sea_query::SelectStatement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::{Expr, SelectStatement},
+};
 
 use crate::{
     Error, Page, PageArgs, Result, page,
@@ -24,6 +27,10 @@ pub struct Filter {
     pub min_capacity: Option<i32>,
     /// Only rooms in this building, spelled as in the directory.
     pub building: Option<String>,
+    /// Only rooms on this floor, spelled as in the directory.
+    pub floor: Option<String>,
+    /// Only rooms with all of this equipment, spelled as in the directory.
+    pub equipment: Vec<String>,
 }
 
 impl Rooms {
@@ -46,7 +53,13 @@ impl Rooms {
         if let Some(building) = filter.building {
             rooms = rooms.filter(Column::Building.eq(building));
         }
+        if let Some(floor) = filter.floor {
+            rooms = rooms.filter(Column::Floor.eq(floor));
+        }
         let txn = self.services.read(tenant).await?;
+        for item in filter.equipment {
+            rooms = rooms.filter(has_equipment(txn.get_database_backend(), item));
+        }
         page::read_page(rooms, Column::Id, args, &txn).await
     }
 
@@ -65,6 +78,19 @@ impl Rooms {
     ) -> Result<Vec<entity::room::Model>> {
         let txn = self.services.read(scope.tenant()).await?;
         Ok(entity::room::by_ids(scope.tenant(), rooms.iter().copied()).all(&txn).await?)
+    }
+}
+
+/// The condition that a room has a piece of equipment; the column is a JSON list of texts.
+fn has_equipment(backend: DatabaseBackend, item: String) -> Expr {
+    match backend {
+        DatabaseBackend::Postgres => {
+            Expr::cust_with_values("room.equipment @> jsonb_build_array($1::text)", [item])
+        }
+        _ => Expr::cust_with_values(
+            "EXISTS (SELECT 1 FROM json_each(room.equipment) WHERE json_each.value = $1)",
+            [item],
+        ),
     }
 }
 

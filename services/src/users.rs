@@ -30,6 +30,15 @@ crate::noun! {
     Users
 }
 
+/// Selects users. A user must match every criterion that is specified.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    /// Only the user with this email address.
+    pub email: Option<String>,
+    /// Only users with, or without, a calendar address.
+    pub has_calendar_address: Option<bool>,
+}
+
 /// Fields of a new user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewUser {
@@ -158,10 +167,24 @@ impl Users {
     }
 
     /// One page of the tenant's users.
-    pub async fn list(&self, by: &Allowed<may::UserView>, args: PageArgs) -> Result<Page<Model>> {
+    pub async fn list(
+        &self,
+        by: &Allowed<may::UserView>,
+        filter: UserFilter,
+        args: PageArgs,
+    ) -> Result<Page<Model>> {
         let tenant = by.tenant();
+        let mut users = entity::tenant_user::of(tenant);
+        if let Some(email) = filter.email {
+            users = users.filter(Column::Email.eq(email.trim().to_lowercase()));
+        }
+        match filter.has_calendar_address {
+            Some(true) => users = users.filter(Column::CalendarAddress.is_not_null()),
+            Some(false) => users = users.filter(Column::CalendarAddress.is_null()),
+            None => {}
+        }
         let txn = self.services.read(tenant).await?;
-        page::read_page(entity::tenant_user::of(tenant), Column::Id, args, &txn).await
+        page::read_page(users, Column::Id, args, &txn).await
     }
 
     /// The tenant's users with these ids, for a data loader.

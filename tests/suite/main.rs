@@ -25,6 +25,7 @@ mod notices;
 mod one_connection;
 mod online;
 mod paths;
+mod questions;
 mod radicale;
 mod runs;
 mod s1_connecting;

@@ -80,6 +80,15 @@ impl ConnectedMailbox {
         self.0.as_of.map(DateTime)
     }
 
+    /// Until when the provider reports changes of the calendar by a push channel, which is renewed in time; null if there
+    /// is none, so that changes are found only when the calendar is read again.
+    async fn changes_reported_until(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
+        let channels = ctx.loaders().channels.load(self.0.id).await;
+        channels
+            .map(|channels| channels.and_then(|all| all.first().map(|channel| channel.expires_at.into())))
+            .transpose()
+    }
+
     /// Time zone of the mailbox; null if the provider does not report one.
     async fn time_zone(&self) -> Option<TimeZone> {
         self.0.time_zone.clone().map(TimeZone)

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use domain::{AnyId, Id, ids};
 use services::{
     Caller, Services,
+    channels::PushChannel,
     rows::{
         booking_change, booking_participant, connection, integration, role, room, run, service_account,
         tenant_user,
@@ -33,6 +34,8 @@ pub(super) struct Loaders {
     pub(super) mailboxes: Loader<AnyId, Vec<connection::Model>>,
     /// Roles by the user to whom they are assigned.
     pub(super) roles: Loader<Id<ids::User>, Vec<role::Model>>,
+    /// Push channels by mailbox, at most one each.
+    pub(super) channels: Loader<Id<ids::Connection>, Vec<PushChannel>>,
     /// Service accounts by integration.
     pub(super) service_accounts: Loader<Id<ids::Integration>, Vec<service_account::Model>>,
     /// Participants by booking.
@@ -92,6 +95,9 @@ impl Loaders {
                     }
                 })
             },
+            channels: many!(services, scope, keys => services.channels().of_connections(scope, &keys), |row| {
+                Some(row.connection)
+            }),
             service_accounts: many!(services, scope, keys => services.service_accounts().of_integrations(scope, &keys), |row| {
                 Some(row.integration_id)
             }),

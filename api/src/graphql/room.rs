@@ -88,13 +88,24 @@ pub struct RoomFilter {
     min_capacity: Option<i32>,
     /// Only rooms in this building, spelled as in the directory.
     building: Option<String>,
+    /// Only rooms on this floor, spelled as in the directory.
+    floor: Option<String>,
+    /// Only rooms with all of this equipment, spelled as in the directory, up to 20 items.
+    #[graphql(default, validator(max_items = 20))]
+    equipment: Vec<String>,
 }
 
 impl RoomFilter {
     fn wanted(self) -> Result<Filter> {
         let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
         let integration = self.integration_id.map(of).transpose()?;
-        Ok(Filter { integration, min_capacity: self.min_capacity, building: self.building })
+        Ok(Filter {
+            integration,
+            min_capacity: self.min_capacity,
+            building: self.building,
+            floor: self.floor,
+            equipment: self.equipment,
+        })
     }
 }
 

@@ -16,9 +16,12 @@ mod revise;
 mod route;
 
 use chrono::Duration;
-use domain::{Id, Message, TimeRange, Timestamp, ids, may, state::BookingState};
+use domain::{
+    Id, Message, TimeRange, Timestamp, ids, may,
+    state::{BookingState, ParticipantKind},
+};
 use entity::booking::Model;
-use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, Condition, DbErr, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 pub use self::{
     event::{build_event, effect_key},
@@ -115,12 +118,30 @@ pub struct Filter {
     pub organiser: Option<Id<ids::User>>,
     /// Only bookings of this room.
     pub room: Option<Id<ids::Room>>,
+    /// Only bookings in which this user takes part, as organiser or otherwise.
+    pub participant: Option<Id<ids::User>>,
+    /// Only bookings to which the guest with this email address is invited.
+    pub guest: Option<String>,
     /// Only bookings that end after this time.
     pub from: Option<Timestamp>,
     /// Only bookings that start before this time.
     pub until: Option<Timestamp>,
     /// Only bookings in this state; `Some(None)` for states that only a newer version supports.
     pub state: Option<Option<BookingState>>,
+}
+
+impl Filter {
+    /// The conditions that each have to hold for one of a booking's participants.
+    fn takes_part(&self) -> Vec<Condition> {
+        use entity::booking_participant::Column;
+        let room = self.room.map(|room| Condition::all().add(Column::RoomId.eq(room)));
+        let user = self.participant.map(|user| Condition::all().add(Column::UserId.eq(user)));
+        let guest = self.guest.as_ref().map(|email| {
+            let is_guest = Column::Kind.eq(ParticipantKind::Guest.as_str());
+            Condition::all().add(is_guest).add(Column::Address.eq(email.trim().to_lowercase()))
+        });
+        [room, user, guest].into_iter().flatten().collect()
+    }
 }
 
 /// A booking with all its participants, as needed for writing calendar events.
@@ -165,11 +186,10 @@ impl Bookings {
         if let Some(organiser) = filter.organiser {
             rows = rows.filter(Column::OrganiserId.eq(organiser));
         }
-        if let Some(room) = filter.room {
+        for takes_part in filter.takes_part() {
             use entity::booking_participant::{Column as P, of};
-            let of_room = of(tenant).filter(P::RoomId.eq(room));
-            rows =
-                rows.filter(Column::Id.in_subquery(of_room.select_only().column(P::BookingId).into_query()));
+            let theirs = of(tenant).filter(takes_part).select_only().column(P::BookingId);
+            rows = rows.filter(Column::Id.in_subquery(theirs.into_query()));
         }
         if let Some(from) = filter.from {
             rows = rows.filter(Column::EndAt.gt(from));

@@ -229,6 +229,10 @@ pub struct BookingFilter {
     organiser_id: Option<ID>,
     /// Only bookings of this room.
     room_id: Option<ID>,
+    /// Only bookings in which this user takes part, as organiser or otherwise.
+    participant_id: Option<ID>,
+    /// Only bookings to which the guest with this email address is invited.
+    guest_email: Option<EmailAddress>,
     /// Only bookings that end after this time.
     from: Option<DateTime>,
     /// Only bookings that start before this time.
@@ -239,11 +243,13 @@ pub struct BookingFilter {
 
 impl BookingFilter {
     fn wanted(self) -> Result<Filter> {
-        let user = |id| parse_id::<ids::User>(&id, "user", "organiserId");
+        let user = |id, name| parse_id::<ids::User>(&id, "user", name);
         let room = |id| parse_id::<ids::Room>(&id, "room", "roomId");
         Ok(Filter {
-            organiser: self.organiser_id.map(user).transpose()?,
+            organiser: self.organiser_id.map(|id| user(id, "organiserId")).transpose()?,
             room: self.room_id.map(room).transpose()?,
+            participant: self.participant_id.map(|id| user(id, "participantId")).transpose()?,
+            guest: self.guest_email.map(|email| email.0),
             from: self.from.map(|at| at.0),
             until: self.until.map(|at| at.0),
             state: self.state.map(Into::into),

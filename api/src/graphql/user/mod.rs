@@ -2,7 +2,7 @@
 
 mod change;
 
-use async_graphql::{Context, Description, ID, Object};
+use async_graphql::{Context, Description, ID, InputObject, Object};
 use domain::{Id, ids, may};
 use services::{
     Caller, Services,
@@ -20,6 +20,21 @@ use super::{
     role::Role,
     scalar::{DateTime, EmailAddress, TimeZone},
 };
+
+/// Selects users. A user must match every field that is given.
+#[derive(Default, InputObject)]
+pub struct UserFilter {
+    /// Only the user with this email address.
+    email: Option<EmailAddress>,
+    /// Only users with (`true`) or without (`false`) a calendar address.
+    has_calendar_address: Option<bool>,
+}
+
+impl From<UserFilter> for services::users::UserFilter {
+    fn from(filter: UserFilter) -> Self {
+        Self { email: filter.email.map(|email| email.0), has_calendar_address: filter.has_calendar_address }
+    }
+}
 
 /// A person who belongs to the tenant.
 #[derive(Description, Debug, Clone)]
@@ -186,6 +201,7 @@ impl UserQuery {
     async fn users(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Selects users; defaults to all.")] filter: Option<UserFilter>,
         #[graphql(
             desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
         )]
@@ -196,7 +212,8 @@ impl UserQuery {
     ) -> Option<Result<UserConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow::<may::UserView>()?;
-            let page = ctx.services().users().list(&by, parse_page_args(first, last, after, before)?).await?;
+            let args = parse_page_args(first, last, after, before)?;
+            let page = ctx.services().users().list(&by, filter.unwrap_or_default().into(), args).await?;
             Ok(UserConnection::from_page(page, None))
         })
         .await

@@ -120,7 +120,12 @@ async fn an_invitation_is_checked_before_anything_is_made(h: Harness) {
     let mut unknown = invitation("it@acme.example");
     unknown.integration = Some(Id::<ids::Integration>::nil());
     assert_eq!(refused(links.invite(&by.allow().unwrap(), unknown).await), "NOT_FOUND");
-    let users = h.services.users().list(&by.allow().unwrap(), services::PageArgs::default()).await.unwrap();
+    let users = h
+        .services
+        .users()
+        .list(&by.allow().unwrap(), services::users::UserFilter::default(), services::PageArgs::default())
+        .await
+        .unwrap();
     assert_eq!(users.items, [], "nobody was made");
     let anna = h.services.users().create(&by.allow().unwrap(), person("anna")).await.unwrap();
     let mut allowed = invitation("anna@acme.example");

@@ -243,7 +243,11 @@ fn act<'a>(
     Box::pin(async move {
         let by = h.vendor(tenant).await;
         match which {
-            0 => services.users().list(&by.allow().unwrap(), PageArgs::default()).await.is_ok(),
+            0 => services
+                .users()
+                .list(&by.allow().unwrap(), services::users::UserFilter::default(), PageArgs::default())
+                .await
+                .is_ok(),
             1 => services.users().create(&by.allow().unwrap(), person(&format!("p{round}"))).await.is_ok(),
             2 => services.roles().list(&by.allow().unwrap()).await.is_ok(),
             3 => {
@@ -252,7 +256,10 @@ fn act<'a>(
                 services.links().invite(&by.allow().unwrap(), new).await.is_ok()
             }
             _ => {
-                let users = services.users().list(&by.allow().unwrap(), PageArgs::default()).await;
+                let users = services
+                    .users()
+                    .list(&by.allow().unwrap(), services::users::UserFilter::default(), PageArgs::default())
+                    .await;
                 let Ok(users) = users else { return false };
                 let user = users.items[0].id;
                 services.access().issue(&h.staff, tenant, user, None).await.is_ok()
