@@ -215,7 +215,7 @@ pub async fn start(options: Options) -> Result<DevServer, Error> {
         )),
         error => error,
     })?;
-    let node = app::start(&config, clock, Some(listener), Some(welcome())).await?;
+    let node = app::start(&config, clock, Some(listener), Some(api::graphiql::GraphiQl::default())).await?;
     let seeded = match options.seed {
         true => Some(seed::seed(&node.services, &sandbox, &vendor_key, &options.data).await?),
         false => None,
@@ -240,12 +240,6 @@ pub fn google_config(sandbox: &Url, client_id: &str, client_secret: &str) -> Res
             iam_url: at("/google/iam/v1")?,
         }),
     })
-}
-
-fn welcome() -> api::graphiql::GraphiQl {
-    let query = "# The people of the tenant and whether their calendars are connected.\nquery People {\n  \
-                 users(first: 10) {\n    edges {\n      node {\n        name\n        calendar {\n          state\n        }\n      }\n    }\n  }\n}\n";
-    api::graphiql::GraphiQl { query: query.to_owned(), ..api::graphiql::GraphiQl::default() }
 }
 
 /// Access tokens of the example users, issued anew at every start.

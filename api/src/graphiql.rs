@@ -24,6 +24,38 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; 
 #[folder = "graphiql/dist"]
 struct Bundle;
 
+/// A document of the GraphiQL page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tab {
+    /// The GraphQL document.
+    pub query: String,
+    /// Its variables, in JSON; empty if there are none.
+    pub variables: String,
+}
+
+macro_rules! tasks {
+    ($($name:literal),* $(,)?) => {
+        [$((
+            include_str!(concat!("../graphiql/tasks/", $name, ".graphql")),
+            include_str!(concat!("../graphiql/tasks/", $name, ".json")),
+        )),*]
+    };
+}
+
+/// What administrators do most, each with its variables.
+pub const TASKS: [(&str, &str); 10] = tasks![
+    "who_is_connected",
+    "find_user",
+    "integrations",
+    "connect_calendar_system",
+    "invite_administrator",
+    "activate_everybody",
+    "free_times",
+    "book",
+    "bookings",
+    "who_changed_this",
+];
+
 /// Initial settings of the GraphiQL page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,9 +64,9 @@ pub struct GraphiQl {
     pub url: String,
     /// URL for subscriptions, relative to the page's origin.
     pub subscription_url: String,
-    /// Query in the first tab.
-    pub query: String,
-    /// Headers in the first tab. Under `dev` they contain a token: never serve such a page on a public address.
+    /// Documents that are opened in a tab each; what a person has changed in the browser takes their place.
+    pub tabs: Vec<Tab>,
+    /// Headers of every tab. Under `dev` they contain a token: never serve such a page on a public address.
     pub headers: Map<String, Value>,
 }
 
@@ -43,7 +75,9 @@ impl Default for GraphiQl {
         Self {
             url: "/graphql".to_owned(),
             subscription_url: "/graphql/ws".to_owned(),
-            query: "query Hello {\n  __typename\n}\n".to_owned(),
+            tabs: TASKS
+                .map(|(query, variables)| Tab { query: query.to_owned(), variables: variables.to_owned() })
+                .to_vec(),
             headers: Map::new(),
         }
     }

@@ -2,6 +2,7 @@
 //! bookings, and whose changes the provider reports.
 
 use serde_json::{Value, json};
+use workflows::reconcile::Reconciler;
 
 use crate::harness::{TestApp, steps::nodes};
 
@@ -95,7 +96,47 @@ async fn s5_3_the_bookings_of_a_person_and_of_a_guest_are_found(app: TestApp) {
     app.finish().await;
 }
 
+async fn b17_whose_changes_the_provider_reports_is_shown(app: TestApp) {
+    let org = app.with_tenant("Reported", 3, 1).await;
+    app.with_users(&org, 3).await;
+    app.connect(&org).await;
+    let vendor = app.vendor_for(&org.tenant);
+    let query =
+        "{ connectedMailboxes(filter: {state: ACTIVE}) { edges { node { address changesReportedUntil } } } }";
+    let reported = async || -> Vec<bool> {
+        let all = nodes(&vendor.query(query, json!({})).await["connectedMailboxes"]);
+        all.iter().map(|node| node["changesReportedUntil"].is_string()).collect()
+    };
+    let before = reported().await;
+    assert!(!before.is_empty() && before.iter().all(|is_reported| !is_reported), "{before:?}");
+    app.reconcile(Reconciler::Channels).await;
+    assert!(reported().await.iter().all(|is_reported| *is_reported));
+    app.clock.advance(chrono::Duration::days(400));
+    assert!(
+        reported().await.iter().all(|is_reported| !is_reported),
+        "a channel that has expired reports nothing"
+    );
+    app.finish().await;
+}
+
+async fn the_tabs_of_graphiql_are_valid(app: TestApp) {
+    let org = app.with_tenant("Tabs", 2, 1).await;
+    let vendor = app.vendor_for(&org.tenant);
+    for (query, variables) in api::graphiql::TASKS {
+        let variables = match variables {
+            "" => json!({}),
+            text => serde_json::from_str(text).unwrap(),
+        };
+        let answer = vendor.ask(query, variables).await;
+        let codes: Vec<_> = answer["errors"].as_array().into_iter().flatten().collect();
+        assert!(codes.is_empty(), "{query}: {answer}");
+    }
+    app.finish().await;
+}
+
 both! {
+    the_tabs_of_graphiql_are_valid,
+    b17_whose_changes_the_provider_reports_is_shown,
     s5_3_a_user_is_found_by_address_and_those_without_a_calendar_are_listed,
     s5_3_rooms_are_found_by_building_floor_equipment_and_capacity,
     s5_3_the_bookings_of_a_person_and_of_a_guest_are_found,

@@ -62,7 +62,7 @@ function fetcher(params, options) {
 createRoot(document.getElementById('graphiql')).render(
   <GraphiQL
     fetcher={fetcher}
-    defaultQuery={settings.query}
+    defaultTabs={settings.tabs.map((tab) => ({ ...tab, headers: prefilled }))}
     initialHeaders={prefilled}
     defaultHeaders={prefilled}
     defaultEditorToolsVisibility={prefilled ? 'headers' : true}

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use api::{Config, graphiql::GraphiQl};
+use api::{
+    Config,
+    graphiql::{GraphiQl, Tab},
+};
 use serde_json::{Map, Value, json};
 
 use crate::transport::support::{Server, node, open};
@@ -11,7 +14,8 @@ fn server() -> Server {
     let headers = Map::from_iter([("authorization".to_owned(), json!("Bearer user"))]);
     let query =
         "query Hello {\n  hello(name: \"</script>\")\n  me\n}\n\nsubscription Count {\n  count(to: 3)\n}\n";
-    let graphiql = GraphiQl { query: query.to_owned(), headers, ..GraphiQl::default() };
+    let tabs = vec![Tab { query: query.to_owned(), variables: String::new() }];
+    let graphiql = GraphiQl { tabs, headers, ..GraphiQl::default() };
     Server::with(Config { graphiql: Some(graphiql), ..open() })
 }
 
