@@ -1,5 +1,6 @@
 //! A client for the provider sandbox's control interface, which manages organisations, events and consents.
 
+use domain::TimeRange;
 use http::{Client, Method, Request};
 use serde_json::{Value, json};
 use url::Url;
@@ -118,6 +119,24 @@ impl SandboxClient {
             self.post(&path, &json!({ "client_id": client })).await?;
         }
         Ok(clients.len())
+    }
+
+    /// Moves an event as the owner of the mailbox would; `event` is its iCalendar UID.
+    pub async fn move_event(
+        &self,
+        organisation: &str,
+        mailbox: &str,
+        event: &str,
+        to: TimeRange,
+    ) -> Result<()> {
+        let order = json!({ "mailbox": mailbox, "event": event, "start": to.start, "end": to.end });
+        self.post(&format!("organisations/{organisation}/events/move"), &order).await.map(drop)
+    }
+
+    /// Deletes an event as the owner of the mailbox would; `event` is its iCalendar UID.
+    pub async fn delete_event(&self, organisation: &str, mailbox: &str, event: &str) -> Result<()> {
+        let order = json!({ "mailbox": mailbox, "event": event });
+        self.post(&format!("organisations/{organisation}/events/delete"), &order).await.map(drop)
     }
 
     async fn get(&self, path: &str) -> Result<Value> {

@@ -4,6 +4,7 @@ mod access_control;
 mod event;
 mod multistatus;
 mod principal;
+mod write;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Client, HeaderName, Method, Request, StatusCode};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
+    by_hand,
     provider::{EventKey, ProviderEvent, find_events},
     time::TIME_ZONE,
 };
@@ -19,7 +20,7 @@ use crate::{
 };
 
 const WRITTEN: Duration = Duration::from_mins(2);
-const OWN: &str = "own";
+pub(super) const OWN: &str = "own";
 const SERVICE: &str = "service";
 const MARK: &str = "This booking has been made via a service account";
 
@@ -39,6 +40,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.step(Step::BookByService, book_by_service).await?;
     demo.step(Step::Marked, marked).await?;
     demo.step(Step::Move, move_on).await?;
+    by_hand::run(demo).await?;
     demo.step(Step::Cancel, cancel).await
 }
 
@@ -226,7 +228,7 @@ fn is_quiet(seen: &Value) -> bool {
     matches!(seen["run"]["status"].as_str(), Some("DONE" | "FAILED" | "CANCELLED") | None)
 }
 
-async fn read(demo: &Demo, id: &str) -> Result<Value> {
+pub(super) async fn read(demo: &Demo, id: &str) -> Result<Value> {
     let mut read = demo.graph.query(BOOKING, json!({ "id": id })).await?;
     ensure(!read["booking"].is_null(), || format!("there is no booking {id}"))?;
     Ok(read["booking"].take())
@@ -243,7 +245,7 @@ async fn both_hold_it(demo: &Demo, booked: &BookingRecord, slot: &Slot) -> Resul
 }
 
 /// Checks that there is exactly one event at the right time; `None` if the provider cannot be queried.
-async fn one_event(
+pub(super) async fn one_event(
     demo: &Demo,
     mailbox: &str,
     mark: EventKey<'_>,
@@ -256,10 +258,10 @@ async fn one_event(
     Ok(found.pop())
 }
 
-fn booked(demo: &Demo, what: &str) -> Result<BookingRecord> {
+pub(super) fn booked(demo: &Demo, what: &str) -> Result<BookingRecord> {
     demo.state.made.bookings.get(what).cloned().ok_or_else(|| unexpected("there is no booking"))
 }
 
-fn slot(demo: &Demo, index: usize) -> Result<Slot> {
+pub(super) fn slot(demo: &Demo, index: usize) -> Result<Slot> {
     demo.state.made.slots.get(index).cloned().ok_or_else(|| unexpected("no time was found"))
 }

@@ -1,6 +1,7 @@
 //! The steps, in the order of [`super::plan::Step`].
 
 mod booking;
+mod by_hand;
 mod connect;
 mod consent;
 mod departure;
