@@ -236,12 +236,15 @@ impl Connections {
     }
 }
 
-/// The integration that connects new mailboxes: the oldest one that is usable.
+/// The integration that connects new mailboxes: the oldest usable one that is organisation-wide.
 pub(crate) async fn oldest_usable_integration(tx: &Tx) -> Result<Option<entity::integration::Model>> {
     use entity::integration::{Column, of};
     use sea_orm::QueryOrder;
     let usable = IntegrationState::USABLE.map(IntegrationState::as_str);
-    let rows = of(tx.tenant()).filter(Column::State.is_in(usable)).order_by_asc(Column::Id);
+    let rows = of(tx.tenant())
+        .filter(integrations::organisation_wide())
+        .filter(Column::State.is_in(usable))
+        .order_by_asc(Column::Id);
     Ok(rows.one(tx.conn()).await?)
 }
 

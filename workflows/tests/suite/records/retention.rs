@@ -63,6 +63,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         id: ids.make(),
         tenant_id: bench.tenant,
         provider: ProviderKind::CalDav.into(),
+        kind: domain::IntegrationKind::OrganisationWide.into(),
         name: "Office".to_owned(),
         state: IntegrationState::Draft.into(),
         reason: None,
