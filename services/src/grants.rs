@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{Id, ProviderKind, ids};
 use lanes::Key;
 use providers::{
-    Credential, Credentials, Error as ProviderError, ErrorKind, IssuedToken, Provider, Remedy, SanitizedProvider, Session,
-    StaticCredentials, openid::OpenIdClient,
+    Credential, Credentials, Error as ProviderError, ErrorKind, IssuedToken, Provider, Remedy,
+    SanitizedProvider, Session, StaticCredentials, openid::OpenIdClient,
 };
 pub use providers::{Secret, SignedInAdministrator};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};

@@ -33,9 +33,9 @@ const CANNOT_WRITE: &str = "A service account with free-busy access cannot write
 /// Maximum length of the name of the group to which access is restricted, in characters.
 const LONGEST_GROUP: usize = 256;
 
-pub use providers::RoomRule;
 pub use personal::is_personal;
 pub(crate) use personal::{find_personal, new_personal, organisation_wide, require_organisation_wide};
+pub use providers::RoomRule;
 pub use room_rules::room_rules;
 
 use self::connecting::terms_pending;

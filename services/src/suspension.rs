@@ -11,7 +11,9 @@ use domain::{
 use entity::integration::{Column, Entity, Model, of, update};
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-use crate::{Error, Refusal, Result, Tx, change::reason_to_json, events::topic, integrations, messages, tenants};
+use crate::{
+    Error, Refusal, Result, Tx, change::reason_to_json, events::topic, integrations, messages, tenants,
+};
 
 /// Error code for requests to a suspended integration.
 pub(crate) const SUSPENDED_CODE: &str = "INTEGRATION_SUSPENDED";

@@ -43,13 +43,13 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
 /// The form of the button for a calendar system.
 #[derive(Debug, Deserialize)]
 struct Chosen {
-    system: Option<String>,
+    provider: Option<String>,
 }
 
 impl Chosen {
     /// The calendar system; `None` if it is not named, or unknown.
-    fn system(&self) -> Option<ProviderKind> {
-        self.system.as_deref().and_then(ProviderKind::parse)
+    fn provider(&self) -> Option<ProviderKind> {
+        self.provider.as_deref().and_then(ProviderKind::parse)
     }
 }
 
@@ -92,7 +92,7 @@ fn choices_page(invitation: &OwnConsentInvitation, action: &str) -> HttpResponse
         }
         form method="post" action=(action) data-muster-next {
             @for system in systems {
-                button name="system" value=(system.as_str()) { (text(messages::own_continue(provider_label(*system)))) }
+                button name="provider" value=(system.as_str()) { (text(messages::own_continue(provider_label(*system)))) }
             }
         }
     };
@@ -108,7 +108,7 @@ async fn opened(
     if !is_own_form(&request, &services) {
         return layout::error_page(&foreign_form_error());
     }
-    match services.connect().open_own_consent(Anyone, &secret, form.system()).await {
+    match services.connect().open_own_consent(Anyone, &secret, form.provider()).await {
         Ok((cookie, next)) => onward(&services, next, Some(cookie)),
         Err(error) => layout::error_page(&error),
     }
@@ -123,7 +123,7 @@ async fn chosen(
         return layout::error_page(&foreign_form_error());
     }
     let cookie = cookie(&request, &services);
-    shown(&services, services.connect().choose_own_system(Anyone, &cookie, form.system()).await)
+    shown(&services, services.connect().choose_own_system(Anyone, &cookie, form.provider()).await)
 }
 
 async fn consented(

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use super::{CalDav, account, listing, page, principal::Principal};
-use crate::{error::another_account, Directory, Mailbox, MailboxKind, Organisation, Page, Person, Result, RoomInfo, Session};
+use crate::{
+    Directory, Mailbox, MailboxKind, Organisation, Page, Person, Result, RoomInfo, Session,
+    error::another_account,
+};
 
 #[async_trait]
 impl Directory for CalDav {

@@ -8,8 +8,8 @@ use super::{
     transport::SoapRequest,
 };
 use crate::{
-    CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session, error::another_account, messages,
-    xml::Element,
+    CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session,
+    error::another_account, messages, xml::Element,
 };
 
 /// A mailbox found by a search for a name or email address.

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
-    error::another_account, messages,
+    error::another_account,
+    messages,
     rest::{MAX_PAGES, RestApi},
 };
 

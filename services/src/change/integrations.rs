@@ -16,7 +16,7 @@ use sea_orm::{
 };
 
 use super::{Writer, reason_to_json};
-use crate::{Result, connections, events::topic};
+use crate::{Result, connections, events::topic, integrations};
 
 /// A change of an integration; fields that are `None` leave the stored value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -124,6 +124,10 @@ impl Writer<'_> {
                 .collect(),
         };
         statement = statement.filter(Column::State.is_in(from));
+        // What one person's consent loses concerns nobody else.
+        if matches!(change.state, Some(IntegrationState::Degraded | IntegrationState::Failing)) {
+            statement = statement.filter(integrations::organisation_wide());
+        }
         if let Some(state) = change.state {
             statement =
                 set_unless_suspended(statement, Column::State, Column::SuspendedState, state.as_str());

@@ -103,9 +103,8 @@ impl Connect {
             return Err(Error::refuse("INTEGRATION_NOT_CONNECTED", messages::no_personal_consent()));
         }
         require_no_exclusion(&tx, user, address).await?;
-        let (secret, _) = self
-            .open_session(&tx, ConnectPurpose::Own, integration, None, Some(row.id), return_url)
-            .await?;
+        let (secret, _) =
+            self.open_session(&tx, ConnectPurpose::Own, integration, None, Some(row.id), return_url).await?;
         let facts = json!({ "integration": integration });
         tx.audit(&by.actor(), "consent.begin", user.to_string(), facts);
         tx.commit().await?;
@@ -349,7 +348,7 @@ impl Connect {
 fn chosen(offered: &[ProviderKind], system: Option<ProviderKind>) -> Result<ProviderKind> {
     let only = offered.first().copied().filter(|_| offered.len() == 1);
     let system = system.or(only).filter(|system| offered.contains(system));
-    let refusal = || Refusal::new("PROVIDER_NOT_OFFERED", messages::choose_your_system()).at("system");
+    let refusal = || Refusal::new("PROVIDER_NOT_OFFERED", messages::choose_your_system()).at("provider");
     system.ok_or_else(|| refusal().into())
 }
 
@@ -363,9 +362,8 @@ pub(super) fn lasting(who: SignedInAccount) -> Result<String> {
 /// exclusion.
 async fn require_no_exclusion(tx: &Tx, user: Id<ids::User>, address: &str) -> Result<()> {
     use entity::connection::{Column, of};
-    let mailboxes = of(tx.tenant())
-        .filter(Column::UserId.eq(user))
-        .filter(Column::Address.eq(address.to_lowercase()));
+    let mailboxes =
+        of(tx.tenant()).filter(Column::UserId.eq(user)).filter(Column::Address.eq(address.to_lowercase()));
     for mailbox in mailboxes.all(tx.conn()).await? {
         connections::require_not_excluded(&mailbox)?;
     }

@@ -50,7 +50,10 @@ impl Connect {
 
     /// The connector of a session whose calendar system takes the credentials of a person's own account, and whether it
     /// finds the server.
-    async fn login_of(&self, session: &SessionRow) -> Result<(std::sync::Arc<dyn providers::Provider>, bool)> {
+    async fn login_of(
+        &self,
+        session: &SessionRow,
+    ) -> Result<(std::sync::Arc<dyn providers::Provider>, bool)> {
         let connector = self.connector_of(session).await?;
         match connector.consent_flow() {
             ConsentFlow::Login { finds_server } if session.integration_id.is_none() => {

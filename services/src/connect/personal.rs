@@ -14,7 +14,8 @@ use super::{
     own_consent::{CalendarOwner, ProvenConsent, account_mismatch, lasting},
 };
 use crate::{
-    Error, Result, Tx, audit::AuditFacts, customer_calls::CustomerServer, events::topic, integrations, messages, tenants,
+    Error, Result, Tx, audit::AuditFacts, customer_calls::CustomerServer, events::topic, integrations,
+    messages, tenants,
 };
 
 impl Connect {
@@ -128,7 +129,7 @@ async fn is_of_tenant(tx: &Tx, provider: ProviderKind, is_same: impl Fn(&str) ->
         domains.as_array().is_some_and(|list| list.iter().filter_map(|one| one.as_str()).any(&is_same))
     };
     Ok(bound.is_empty()
-        || bound.iter().any(|one| {
-            is_same(&one.external_tenant) || one.domains.as_ref().is_none_or(has_domain)
-        }))
+        || bound
+            .iter()
+            .any(|one| is_same(&one.external_tenant) || one.domains.as_ref().is_none_or(has_domain)))
 }

@@ -13,7 +13,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOr
 use url::Url;
 use uuid::Uuid;
 
-use super::{Connect, SessionRow, session::{integration_of, session_ended}};
+use super::{
+    Connect, SessionRow,
+    session::{integration_of, session_ended},
+};
 use crate::{
     Error, Result,
     events::{self, topic},
