@@ -102,7 +102,7 @@ impl Connect {
         if integration.is_none() && self.personal_systems(&tenant).is_empty() {
             return Err(Error::refuse("INTEGRATION_NOT_CONNECTED", messages::no_personal_consent()));
         }
-        require_no_exclusion(&tx, user, address).await?;
+        require_no_exclusion(&tx, address).await?;
         let (secret, _) =
             self.open_session(&tx, ConnectPurpose::Own, integration, None, Some(row.id), return_url).await?;
         let facts = json!({ "integration": integration });
@@ -327,7 +327,7 @@ impl Connect {
             "integration": integration.id, "address": address, "server": proven.server, "secret": "changed",
         });
         tx.audit(&actor, "consent.own", actor.clone(), AuditFacts::for_creation(facts));
-        require_no_exclusion(&tx, user, &address).await?;
+        require_no_exclusion(&tx, &address).await?;
         let new = crate::change::NewConnection {
             integration: integration.id,
             user: Some(user),
@@ -360,7 +360,7 @@ pub(super) fn lasting(who: SignedInAccount) -> Result<String> {
 
 /// Refuses a calendar that an administrator excluded, through whichever integration: its user alone does not end the
 /// exclusion.
-async fn require_no_exclusion(tx: &Tx, user: Id<ids::User>, address: &str) -> Result<()> {
+async fn require_no_exclusion(tx: &Tx, address: &str) -> Result<()> {
     use entity::connection::{Column, of};
     let mailboxes =
         of(tx.tenant()).filter(Column::UserId.eq(user)).filter(Column::Address.eq(address.to_lowercase()));
