@@ -362,8 +362,7 @@ pub(super) fn lasting(who: SignedInAccount) -> Result<String> {
 /// exclusion.
 async fn require_no_exclusion(tx: &Tx, address: &str) -> Result<()> {
     use entity::connection::{Column, of};
-    let mailboxes =
-        of(tx.tenant()).filter(Column::UserId.eq(user)).filter(Column::Address.eq(address.to_lowercase()));
+    let mailboxes = of(tx.tenant()).filter(Column::Address.eq(address.to_lowercase()));
     for mailbox in mailboxes.all(tx.conn()).await? {
         connections::require_not_excluded(&mailbox)?;
     }
