@@ -182,21 +182,7 @@ impl Grants {
             None => rows.filter(Column::UserId.is_null()),
         };
         let grant = rows.order_by_desc(Column::Id).one(&txn).await?.ok_or_else(lost)?;
-        let is_personal = crate::integrations::is_personal(integration);
-        // An access token that is still in memory may be older than the loss of its organisation.
-        let limited = match connector.features().verified_organisation {
-            true => {
-                let external = integration.external_tenant.as_deref().unwrap_or_default();
-                let binding = find_binding(&txn, kind, external, integration.tenant_id).await?;
-                match binding {
-                    Some(bound) => Key::of_organisation(kind, &bound.external_tenant),
-                    // People's own consents bind no organisation.
-                    None if is_personal => of_integration(integration),
-                    None => return Err(lost().into()),
-                }
-            }
-            false => of_integration(integration),
-        };
+        let limited = limit_key(&txn, &*connector, integration).await?;
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         self.services.release_read_transaction().await;
@@ -205,7 +191,7 @@ impl Grants {
             tenant: integration.tenant_id,
             grant: grant.id,
             kind,
-            needs_binding: !is_personal,
+            needs_binding: !crate::integrations::is_personal(integration),
             connector: Arc::clone(&connector),
         };
         let server = grant.server_url.as_deref().or(integration.server_url.as_deref());
@@ -309,6 +295,25 @@ pub(crate) async fn find_binding(
     use entity::external_binding::{Column, of};
     let of_provider = of(tenant).filter(Column::Provider.eq(provider.as_str()));
     Ok(of_provider.filter(Column::ExternalTenant.eq(external)).one(txn).await?)
+}
+
+/// The owner of a session's rate limits: a verified organisation that is still bound to the tenant, or the integration.
+/// An access token that is still in memory may be older than the loss of its organisation.
+async fn limit_key(
+    txn: &impl ConnectionTrait,
+    connector: &dyn Provider,
+    integration: &entity::integration::Model,
+) -> Result<Key> {
+    if !connector.features().verified_organisation {
+        return Ok(of_integration(integration));
+    }
+    let external = integration.external_tenant.as_deref().unwrap_or_default();
+    match find_binding(txn, connector.kind(), external, integration.tenant_id).await? {
+        Some(bound) => Ok(Key::of_organisation(connector.kind(), &bound.external_tenant)),
+        // People's own consents bind no organisation.
+        None if crate::integrations::is_personal(integration) => Ok(of_integration(integration)),
+        None => Err(lost().into()),
+    }
 }
 
 fn of_integration(integration: &entity::integration::Model) -> Key {

@@ -203,6 +203,18 @@ async fn connect_at_microsoft(app: &TestApp, org: &Org, users: &[String], index:
     require_own(app, org, org.people()[index]).await;
 }
 
+/// Books an hour of the day; returns the integration through which the booking was written.
+async fn booked_through(app: &TestApp, org: &Org, user: &str, hour: u32) -> Value {
+    let [start, end] = ["00", "30"].map(|minute| format!("2026-12-16T{hour}:{minute}:00Z"));
+    let id = app.order_booking(org, user, &start, json!({ "start": start, "end": end })).await;
+    app.settle().await;
+    let booking = app.booking(org, &id).await;
+    assert_eq!((&booking["state"], &booking["writtenVia"]), (&json!("CONFIRMED"), &json!("ORGANISER")));
+    let txn = app.node.services.store.read(org.id()).await.unwrap();
+    let row = entity::booking::by_id(org.id(), id.parse().unwrap()).one(&txn).await.unwrap().unwrap();
+    json!(row.integration_id.unwrap().to_string())
+}
+
 async fn s2_9_the_organisations_access_makes_a_personal_connection_unnecessary_and_its_end_brings_it_back(
     app: TestApp,
 ) {
@@ -210,7 +222,6 @@ async fn s2_9_the_organisations_access_makes_a_personal_connection_unnecessary_a
     let users = app.with_users(&org, 4).await;
     set_plan(&app, &org, "BASIC").await;
     let index = org.insider();
-    let address = org.people()[index];
     connect_at_microsoft(&app, &org, &users, index).await;
     let personal = kinds(&app, &org.tenant).await[0]["id"].clone();
     set_plan(&app, &org, "PLUS").await;
@@ -226,24 +237,11 @@ async fn s2_9_the_organisations_access_makes_a_personal_connection_unnecessary_a
     };
     assert_eq!(all.iter().map(kind).collect::<Vec<_>>(), both("ACTIVE"), "{all:?}");
     assert_eq!(all[0]["id"], personal);
-    let through = async |key: &str, start: &str, end: &str| {
-        let id = app.order_booking(&org, &users[index], key, json!({ "start": start, "end": end })).await;
-        app.settle().await;
-        let booking = app.booking(&org, &id).await;
-        assert_eq!(
-            (&booking["state"], &booking["mailbox"]),
-            (&json!("CONFIRMED"), &json!(address)),
-            "{booking}"
-        );
-        let txn = app.node.services.store.read(org.id()).await.unwrap();
-        let row = entity::booking::by_id(org.id(), id.parse().unwrap()).one(&txn).await.unwrap().unwrap();
-        json!(row.integration_id.unwrap().to_string())
-    };
-    assert_eq!(through("central", "2026-12-05T18:00:00Z", "2026-12-05T18:30:00Z").await, all[1]["id"]);
+    assert_eq!(booked_through(&app, &org, &users[index], 18).await, all[1]["id"]);
     set_plan(&app, &org, "BASIC").await;
     let all = kinds(&app, &org.tenant).await;
     assert_eq!(all.iter().map(kind).collect::<Vec<_>>(), both("SUSPENDED"), "{all:?}");
-    assert_eq!(through("personal", "2026-12-05T19:00:00Z", "2026-12-05T19:30:00Z").await, personal);
+    assert_eq!(booked_through(&app, &org, &users[index], 19).await, personal);
     app.finish().await;
 }
 
@@ -282,6 +280,15 @@ async fn s6_12_people_on_plan_basic_connect_their_own_calendars_on_an_exchange_s
     app.finish().await;
 }
 
+/// The addresses of two people on the server.
+fn people(radicale: &Radicale) -> [String; 2] {
+    let users = std::fs::read_to_string(&radicale.users).unwrap();
+    let names =
+        users.lines().filter_map(|line| Some(line.split_once(':')?.0)).filter(|name| name.contains('@'));
+    let names: Vec<String> = names.take(2).map(str::to_owned).collect();
+    names.try_into().unwrap()
+}
+
 /// The password of a person on the server.
 fn password_of(radicale: &Radicale, person: &str) -> String {
     let users = std::fs::read_to_string(&radicale.users).unwrap();
@@ -294,10 +301,7 @@ async fn s6_12_people_on_plan_basic_connect_their_own_calendars_on_a_caldav_serv
     let made =
         app.vendor().mutate("createTenant", "tenant { id }", json!({ "name": "Dav", "plan": "BASIC" })).await;
     let org = Org { tenant: made["tenant"]["id"].as_str().unwrap().to_owned(), sandbox: Value::Null };
-    let users = std::fs::read_to_string(&radicale.users).unwrap();
-    let mut people = users.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned());
-    let (person, other) =
-        (people.find(|name| name.contains('@')).unwrap(), people.find(|name| name.contains('@')).unwrap());
+    let [person, other] = people(&radicale);
     let input =
         json!({ "email": person, "name": "Person", "calendarAddress": person, "timeZone": "Europe/Berlin" });
     let made = app.vendor_for(&org.tenant).mutate("createUser", "user { id }", input).await;

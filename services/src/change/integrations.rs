@@ -10,7 +10,7 @@ use domain::{
 use providers::RoomInfo;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, UpdateMany, Value,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryTrait, UpdateMany, Value,
     prelude::Json,
     sea_query::{CaseStatement, Expr, OnConflict},
 };
@@ -125,9 +125,10 @@ impl Writer<'_> {
         };
         statement = statement.filter(Column::State.is_in(from));
         // What one person's consent loses concerns nobody else.
-        if matches!(change.state, Some(IntegrationState::Degraded | IntegrationState::Failing)) {
-            statement = statement.filter(integrations::organisation_wide());
-        }
+        let concerns_all =
+            matches!(change.state, Some(IntegrationState::Degraded | IntegrationState::Failing));
+        statement =
+            statement.apply_if(concerns_all.then(integrations::organisation_wide), QueryFilter::filter);
         if let Some(state) = change.state {
             statement =
                 set_unless_suspended(statement, Column::State, Column::SuspendedState, state.as_str());
