@@ -348,7 +348,7 @@ impl Connect {
 fn chosen(offered: &[ProviderKind], system: Option<ProviderKind>) -> Result<ProviderKind> {
     let only = offered.first().copied().filter(|_| offered.len() == 1);
     let system = system.or(only).filter(|system| offered.contains(system));
-    let refusal = || Refusal::new("PROVIDER_NOT_OFFERED", messages::choose_your_system()).at("provider");
+    let refusal = || Refusal::new("PROVIDER_NOT_OFFERED", messages::choose_own_system_first()).at("provider");
     system.ok_or_else(|| refusal().into())
 }
 
