@@ -114,7 +114,8 @@ async fn s6_12_people_on_plan_basic_connect_their_own_calendars_at_google(app: T
     // The second person comes through the same integration.
     let (mut browser, page) = offered(&app, &org.tenant, &users[second], None).await;
     let page = press(&app, &mut browser, &page, "GOOGLE_WORKSPACE").await;
-    answer_as(&app, &mut browser, page, org.people()[second]).await;
+    let page = answer_as(&app, &mut browser, page, org.people()[second]).await.page().unwrap();
+    assert_eq!(page.title, "Your calendar is connected", "{}", page.text);
     require_own(&app, &org, org.people()[second]).await;
     let all = kinds(&app, &org.tenant).await;
     assert_eq!(all.len(), 1, "{all:?}");

@@ -6,7 +6,7 @@ use domain::connect::ConnectPurpose;
 use providers::ConsentFlow;
 
 use super::{Connect, EnteredCredentials, NextPage, SessionRow, entered_credentials::checked_login};
-use crate::{Error, Result, messages, proof::Anyone};
+use crate::{Error, Refusal, Result, messages, proof::Anyone};
 
 /// What the form for the credentials of a user's own account shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl Connect {
         let (connector, finds_server) = self.login_of(&session).await?;
         let (user, server, secret) = checked_login(&*connector, finds_server, &typed)?;
         let owner = self.calendar_owner(&session).await?;
-        let proven = self.prove_mailbox(&*connector, &owner, (user, server), secret).await?;
-        self.connect_own(&session, owner, proven).await
+        let proven = self.prove_mailbox(&*connector, &owner, (user, server), secret).await;
+        self.connect_own(&session, owner, proven.map_err(answer)?).await
     }
 
     /// The connector of a session whose calendar system takes the credentials of a person's own account, and whether it
@@ -61,5 +61,13 @@ impl Connect {
             }
             _ => Err(Error::refuse("STEP_OVER", messages::no_credentials_at_this_step())),
         }
+    }
+}
+
+/// What the server of the entered address says, or that it says nothing, refuses the answers on the form.
+fn answer(error: Error) -> Error {
+    match error {
+        Error::Provider(error) => Refusal::new(error.kind_code(), error.message).into(),
+        other => other,
     }
 }
