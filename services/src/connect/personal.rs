@@ -5,7 +5,7 @@
 //! long as somebody of the first is connected.
 
 use domain::{Id, ProviderKind, connect::SecretKind, ids};
-use providers::{ConsentFlow, Provider, Remedy, Secret, SignedInAccount};
+use providers::{ConsentFlow, ErrorKind, Provider, Secret, SignedInAccount};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use url::Url;
 
@@ -60,7 +60,9 @@ impl Connect {
         };
         match found {
             Ok(_) => Ok(ProvenConsent { account, server, secret }),
-            Err(error) if error.remedy == Remedy::SkipMailbox => Err(account_mismatch(&owner.address)),
+            Err(error) if matches!(error.kind, ErrorKind::OutOfScope | ErrorKind::NoMailbox) => {
+                Err(account_mismatch(&owner.address))
+            }
             Err(error) => Err(error.into()),
         }
     }
