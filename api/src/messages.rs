@@ -90,6 +90,9 @@ domain::messages! {
     own_continue(system: Text);
     own_connected();
     own_close();
+    own_choose_again();
+    own_credentials_title();
+    own_credentials_of(tenant: Text, system: Text, address: Text);
     signed_in_title();
     signed_in_token();
     signed_in_ends(at: Moment);

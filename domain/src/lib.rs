@@ -32,7 +32,7 @@ pub use clock::{Clock, SharedClock, SystemClock, TestClock};
 pub use hint::JobHint;
 pub use ids::{AnyId, Id, IdKind, Ids};
 pub use message::Message;
-pub use provider::{AccessLevel, ProviderKind, Route, WrittenVia};
+pub use provider::{AccessLevel, IntegrationKind, ProviderKind, Route, WrittenVia};
 pub use reason::Reason;
 pub use state::Topic;
 pub use time::{BusyKind, BusyTime, TimeRange, Timestamp};

@@ -46,6 +46,17 @@ macro_rules! words {
 }
 
 words! {
+    /// Whose calendars an integration gives access to.
+    IntegrationKind {
+        /// Those of an organisation, by the consent of its administrator.
+        OrganisationWide = "ORGANISATION_WIDE",
+        /// Those of the people who connected their own calendars, each by their own consent; no directory, no rooms and
+        /// no service account. A tenant has at most one for each calendar system.
+        Personal = "PERSONAL",
+    }
+}
+
+words! {
     /// A kind of calendar system.
     ProviderKind {
         /// Microsoft 365 (Exchange Online over Microsoft Graph).

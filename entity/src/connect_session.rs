@@ -1,6 +1,9 @@
 //! Browser sessions for connecting a calendar system or a user's own calendar.
 
-use domain::connect::{ConnectPurpose, ConnectStep};
+use domain::{
+    ProviderKind,
+    connect::{ConnectPurpose, ConnectStep},
+};
 
 use crate::Stored;
 
@@ -11,8 +14,12 @@ crate::table::tenant_table! {
         link_id: Option<Id<ids::ConnectLink>>,
         /// The user who connects their own calendar; null for a session opened by a connect link.
         user_id: Option<Id<ids::User>>,
-        /// The integration to connect, or the one that gives access to the user's calendar.
-        integration_id: Id<ids::Integration>,
+        /// The integration to connect, or the organisation-wide one that gives access to the user's calendar; null if
+        /// a user connects their own calendar through a personal integration, which is created when this succeeds.
+        integration_id: Option<Id<ids::Integration>>,
+        /// The calendar system that the user chose for their own calendar; null before the choice, and if
+        /// `integration_id` determines it.
+        provider: Option<Stored<ProviderKind>>,
         /// The keyed digest of the session's cookie or, before a user's own consent starts, of the secret in its URL.
         cookie_hash: Vec<u8>,
         /// Whether the session connects an integration or obtains a user's own consent.

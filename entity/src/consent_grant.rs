@@ -15,6 +15,9 @@ crate::table::tenant_table! {
         kind: Stored<SecretKind>,
         /// The account that consented, or to which the credentials belong.
         account: String,
+        /// The URL of the server to which these credentials of one user belong; null if it is the integration's, and
+        /// for cloud providers.
+        server_url: Option<String>,
         /// The credentials, sealed with the tenant's data key; a rotated refresh token replaces the previous one in
         /// this column.
         secret: Vec<u8>,

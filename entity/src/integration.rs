@@ -1,6 +1,6 @@
 //! Links to the calendar systems of tenants.
 
-use domain::{AccessLevel, ProviderKind, state::IntegrationState};
+use domain::{AccessLevel, IntegrationKind, ProviderKind, state::IntegrationState};
 
 use crate::Stored;
 
@@ -9,6 +9,8 @@ crate::table::tenant_table! {
     "integration": ids::Integration {
         /// The calendar system.
         provider: Stored<ProviderKind>,
+        /// Whether it gives access to the organisation's calendars, or holds people's own consents only.
+        kind: Stored<IntegrationKind>,
         /// A display name.
         name: String,
         /// Current state of the integration.

@@ -37,6 +37,7 @@ mod m0031_tokens_since;
 mod m0032_suspension;
 mod m0033_leaving;
 mod m0038_corrections;
+mod m0041_personal;
 mod m0043_following;
 pub mod roles;
 mod row_level_security;
@@ -79,6 +80,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_suspension::MIGRATION),
             Box::new(m0033_leaving::Migration),
             Box::new(m0038_corrections::MIGRATION),
+            Box::new(m0041_personal::Migration),
             Box::new(m0043_following::MIGRATION),
         ]
     }

@@ -72,8 +72,10 @@ REVOKE ALL ON FUNCTION {table}_lookup() FROM PUBLIC;
 CREATE TRIGGER {table}_lookup AFTER INSERT OR DELETE OR UPDATE OF {column}, tenant_id ON {table}
     FOR EACH ROW EXECUTE FUNCTION {table}_lookup();";
 
-const SQLITE: &str = "
-INSERT INTO tenant_lookup (kind, key, tenant_id) SELECT '{table}', {key of t}, t.tenant_id FROM {table} t;
+const SQLITE_FILL: &str = "
+INSERT INTO tenant_lookup (kind, key, tenant_id) SELECT '{table}', {key of t}, t.tenant_id FROM {table} t;";
+
+const SQLITE_TRIGGERS: &str = "
 CREATE TRIGGER {table}_lookup_made AFTER INSERT ON {table} BEGIN
     INSERT INTO tenant_lookup (kind, key, tenant_id) VALUES ('{table}', {key of NEW}, NEW.tenant_id);
 END;
@@ -87,7 +89,13 @@ END;";
 
 impl Looked {
     fn sql(&self, is_postgres: bool) -> String {
-        let (sql, key) = if is_postgres { (POSTGRES, self.postgres) } else { (SQLITE, self.sqlite) };
+        match is_postgres {
+            true => self.filled_in(POSTGRES, self.postgres),
+            false => [SQLITE_FILL, SQLITE_TRIGGERS].map(|sql| self.filled_in(sql, self.sqlite)).concat(),
+        }
+    }
+
+    fn filled_in(&self, sql: &str, key: &str) -> String {
         let of = |row: &str| key.replace("{row}", row);
         sql.replace("{table}", self.table)
             .replace("{column}", self.column)
@@ -95,6 +103,12 @@ impl Looked {
             .replace("{key of OLD}", &of("OLD"))
             .replace("{key of NEW}", &of("NEW"))
     }
+}
+
+/// The triggers that SQLite drops with a table when a later migration creates it anew; the look-up rows stay.
+pub(crate) fn sqlite_triggers(table: &str) -> String {
+    let looked = LOOKED_UP.iter().filter(|looked| looked.table == table);
+    looked.map(|looked| looked.filled_in(SQLITE_TRIGGERS, looked.sqlite)).collect()
 }
 
 #[async_trait::async_trait]

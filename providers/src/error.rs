@@ -122,6 +122,12 @@ impl Error {
     }
 }
 
+/// The error for a user's own account to which the mailbox does not belong.
+pub(crate) fn another_account() -> Error {
+    let message = messages::mailbox_of_another_account();
+    Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "ANOTHER_ACCOUNT", message)
+}
+
 impl From<http::Error> for Error {
     fn from(error: http::Error) -> Self {
         let (kind, remedy) = match error {

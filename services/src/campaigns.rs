@@ -65,6 +65,7 @@ impl Campaigns {
     ) -> Result<entity::campaign::Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = integrations::find(&tx, integration).await?;
+        integrations::require_organisation_wide(&row)?;
         integrations::require_consent_in_force(&row)?;
         let campaign = start(&self.services, &mut tx, row.id, &by.actor()).await?;
         let facts = json!({ "integration": row.id });
@@ -117,7 +118,7 @@ impl Campaigns {
         let tenant = by.tenant();
         let txn = self.services.read(tenant).await?;
         let known = entity::integration::by_id(tenant, integration).one(&txn).await?;
-        known.ok_or_else(|| Error::not_found("integration"))?;
+        integrations::require_organisation_wide(&known.ok_or_else(|| Error::not_found("integration"))?)?;
         let mailboxes = || {
             use entity::connection::{Column, of};
             of(tenant).filter(Column::IntegrationId.eq(integration))

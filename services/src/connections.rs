@@ -236,17 +236,20 @@ impl Connections {
     }
 }
 
-/// The integration that connects new mailboxes: the oldest one that is usable.
+/// The integration that connects new mailboxes: the oldest usable one that is organisation-wide.
 pub(crate) async fn oldest_usable_integration(tx: &Tx) -> Result<Option<entity::integration::Model>> {
     use entity::integration::{Column, of};
     use sea_orm::QueryOrder;
     let usable = IntegrationState::USABLE.map(IntegrationState::as_str);
-    let rows = of(tx.tenant()).filter(Column::State.is_in(usable)).order_by_asc(Column::Id);
+    let rows = of(tx.tenant())
+        .filter(integrations::organisation_wide())
+        .filter(Column::State.is_in(usable))
+        .order_by_asc(Column::Id);
     Ok(rows.one(tx.conn()).await?)
 }
 
 /// Enqueues an activation; returns the run already in progress if there is one. Refuses a mailbox whose user left with
-/// `MAILBOX_DISCONNECTED`.
+/// `MAILBOX_DISCONNECTED`, and one that only its owner can connect again with `OWN_CONSENT_NEEDED`.
 pub(crate) async fn enqueue_activation(
     tx: &mut Tx,
     row: &entity::connection::Model,
@@ -254,6 +257,7 @@ pub(crate) async fn enqueue_activation(
 ) -> Result<Id<ids::Run>> {
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consent_in_force(&integration)?;
+    require_own_consent(tx, &integration, row).await?;
     if is_without_owner(row) {
         let message = "This mailbox belongs to nobody. Set its address as the calendar address of a user, then activate it.";
         return Err(Error::refuse("MAILBOX_DISCONNECTED", message));
@@ -277,6 +281,22 @@ pub(crate) async fn enqueue_activation(
         .one(tx.conn())
         .await?;
     live.map(|run| run.id).ok_or_else(|| Error::refuse("IN_PROGRESS", "Try again in a moment."))
+}
+
+/// Refuses a mailbox of a personal integration whose owner's consent is not stored any more.
+async fn require_own_consent(
+    tx: &Tx,
+    integration: &entity::integration::Model,
+    row: &entity::connection::Model,
+) -> Result<()> {
+    use entity::consent_grant::{Column, of};
+    let Some(user) = row.user_id.filter(|_| integrations::is_personal(integration)) else { return Ok(()) };
+    let consents =
+        of(tx.tenant()).filter(Column::IntegrationId.eq(integration.id)).filter(Column::UserId.eq(user));
+    match consents.one(tx.conn()).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::refuse("OWN_CONSENT_NEEDED", messages::own_consent_needed())),
+    }
 }
 
 /// Ends the exclusion or disconnection of a mailbox when a person activates it.

@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{Id, ProviderKind, ids};
 use lanes::Key;
 use providers::{
-    Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, SanitizedProvider, Session,
-    StaticCredentials, openid::OpenIdClient,
+    Credential, Credentials, Error as ProviderError, ErrorKind, IssuedToken, Provider, Remedy,
+    SanitizedProvider, Session, StaticCredentials, openid::OpenIdClient,
 };
 pub use providers::{Secret, SignedInAdministrator};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -103,6 +103,18 @@ impl Grants {
         account: &str,
         secret: &Secret,
     ) -> Result<Id<ids::Grant>> {
+        self.store_for_server(tx, integration, user, (account, None), secret).await
+    }
+
+    /// As [`Self::store`], for an account on a server that need not be the integration's.
+    pub(crate) async fn store_for_server(
+        &self,
+        tx: &crate::Tx,
+        integration: Id<ids::Integration>,
+        user: Option<Id<ids::User>>,
+        (account, server): (&str, Option<&url::Url>),
+        secret: &Secret,
+    ) -> Result<Id<ids::Grant>> {
         use entity::consent_grant::{ActiveModel, Entity};
         self.remove(tx, integration, user).await?;
         let id = self.services.ids.make::<ids::Grant>();
@@ -113,6 +125,7 @@ impl Grants {
             user_id: Set(user),
             kind: Set(secret.kind().into()),
             account: Set(account.to_owned()),
+            server_url: Set(server.map(url::Url::to_string)),
             secret: Set(self.seal(tx.conn(), seal_context(tx.tenant(), id), secret).await?),
             access_token: Set(None),
             expires_at: Set(None),
@@ -169,16 +182,7 @@ impl Grants {
             None => rows.filter(Column::UserId.is_null()),
         };
         let grant = rows.order_by_desc(Column::Id).one(&txn).await?.ok_or_else(lost)?;
-        // An access token that is still in memory may be older than the loss of its organisation.
-        let limited = match connector.features().verified_organisation {
-            true => {
-                let external = integration.external_tenant.as_deref().unwrap_or_default();
-                let binding = find_binding(&txn, kind, external, integration.tenant_id).await?;
-                let bound = binding.ok_or_else(lost)?;
-                Key::of_organisation(kind, &bound.external_tenant)
-            }
-            false => of_integration(integration),
-        };
+        let limited = limit_key(&txn, &*connector, integration).await?;
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         self.services.release_read_transaction().await;
@@ -187,12 +191,14 @@ impl Grants {
             tenant: integration.tenant_id,
             grant: grant.id,
             kind,
+            needs_binding: !crate::integrations::is_personal(integration),
             connector: Arc::clone(&connector),
         };
+        let server = grant.server_url.as_deref().or(integration.server_url.as_deref());
         let session = Session {
             credentials: Arc::new(broker),
             gate: Arc::new(IntegrationGate::new(&self.services, integration, connector.limits(), limited)),
-            server: integration.server_url.as_deref().and_then(|url| url.parse().ok()),
+            server: server.and_then(|url| url.parse().ok()),
             account: grant.account,
             own: user.is_some(),
             zone: None,
@@ -238,6 +244,36 @@ impl Grants {
         Ok((connector, session))
     }
 
+    /// Opens a session with a user's own consent or credentials that are not stored yet, in order to learn whose they
+    /// are. Returns the consent to store: the refresh token may have been rotated.
+    pub(crate) async fn open_own_test_session(
+        &self,
+        integration: &entity::integration::Model,
+        secret: Secret,
+        (account, server): (&str, Option<url::Url>),
+    ) -> Result<(Session, Secret)> {
+        let connector = self.services.connectors.get(crate::integrations::provider(integration)?)?;
+        let (credential, secret) = match secret.fixed_credential()? {
+            Some(credential) => (credential, secret),
+            None => {
+                let IssuedToken { token, next, .. } = connector.token(&secret, None).await?;
+                (Credential::Bearer(token), next.unwrap_or(secret))
+            }
+        };
+        let limited = of_integration(integration);
+        let session = Session {
+            credentials: Arc::new(StaticCredentials(credential)),
+            gate: Arc::new(IntegrationGate::new(&self.services, integration, connector.limits(), limited)),
+            server,
+            account: account.to_owned(),
+            own: true,
+            zone: None,
+            scope: format!("{}/{}", integration.id, self.services.ids.uuid()).into(),
+            rooms: None,
+        };
+        Ok((session, secret))
+    }
+
     /// Opens a stored consent, to withdraw it at the provider.
     pub(crate) async fn open_secret(&self, row: &entity::consent_grant::Model) -> Result<Secret> {
         read(&self.services.secrets().open(seal_context(row.tenant_id, row.id), &row.secret).await?)
@@ -259,6 +295,25 @@ pub(crate) async fn find_binding(
     use entity::external_binding::{Column, of};
     let of_provider = of(tenant).filter(Column::Provider.eq(provider.as_str()));
     Ok(of_provider.filter(Column::ExternalTenant.eq(external)).one(txn).await?)
+}
+
+/// The owner of a session's rate limits: a verified organisation that is still bound to the tenant, or the integration.
+/// An access token that is still in memory may be older than the loss of its organisation.
+async fn limit_key(
+    txn: &impl ConnectionTrait,
+    connector: &dyn Provider,
+    integration: &entity::integration::Model,
+) -> Result<Key> {
+    if !connector.features().verified_organisation {
+        return Ok(of_integration(integration));
+    }
+    let external = integration.external_tenant.as_deref().unwrap_or_default();
+    match find_binding(txn, connector.kind(), external, integration.tenant_id).await? {
+        Some(bound) => Ok(Key::of_organisation(connector.kind(), &bound.external_tenant)),
+        // People's own consents bind no organisation.
+        None if crate::integrations::is_personal(integration) => Ok(of_integration(integration)),
+        None => Err(lost().into()),
+    }
 }
 
 fn of_integration(integration: &entity::integration::Model) -> Key {

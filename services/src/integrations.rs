@@ -1,10 +1,11 @@
 //! Integrations: a tenant's links to its calendar systems.
 
 mod connecting;
+mod personal;
 mod room_rules;
 
 use domain::{
-    AccessLevel, Id, Permission, ProviderKind, Reason,
+    AccessLevel, Id, IntegrationKind, Permission, ProviderKind, Reason,
     access::Denied,
     ids, may,
     state::{Feature, IntegrationState, Lane},
@@ -32,6 +33,8 @@ const CANNOT_WRITE: &str = "A service account with free-busy access cannot write
 /// Maximum length of the name of the group to which access is restricted, in characters.
 const LONGEST_GROUP: usize = 256;
 
+pub use personal::is_personal;
+pub(crate) use personal::{find_personal, new_personal, organisation_wide, require_organisation_wide};
 pub use providers::RoomRule;
 pub use room_rules::room_rules;
 
@@ -106,6 +109,7 @@ impl Integrations {
             id: self.services.ids.make::<ids::Integration>(),
             tenant_id: tx.tenant(),
             provider: new.provider.into(),
+            kind: IntegrationKind::OrganisationWide.into(),
             name,
             state: IntegrationState::Draft.into(),
             reason: reason_to_json(Some(terms_pending())),
@@ -190,6 +194,7 @@ impl Integrations {
     ) -> Result<entity::integration::Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
+        require_organisation_wide(&row)?;
         authorise(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(row)
@@ -203,6 +208,7 @@ impl Integrations {
     ) -> Result<Id<ids::Run>> {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
+        require_organisation_wide(&row)?;
         require_consent_in_force(&row)?;
         let order = RunInput::Verify(Verify { integration: row.id, candidate: None });
         let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
@@ -221,6 +227,7 @@ impl Integrations {
     ) -> Result<Id<ids::Run>> {
         let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let row = find(&tx, id).await?;
+        require_organisation_wide(&row)?;
         let run = self.enqueue_reconnection(&mut tx, &row, &by.actor()).await?;
         self.show_next_action(&mut tx, row).await?;
         tx.commit().await?;
@@ -263,6 +270,7 @@ impl Integrations {
         after: Option<&str>,
     ) -> Result<providers::Page<providers::Person>> {
         let row = self.of(by, id).await?;
+        require_organisation_wide(&row)?;
         require_consent_in_force(&row)?;
         let (provider, session) = self.services.grants().open(&row, None).await?;
         Ok(self

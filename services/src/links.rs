@@ -255,7 +255,7 @@ fn link_unknown() -> Error {
 /// Refuses an integration that the tenant does not have.
 async fn require_integration(tx: &Tx, integration: Option<Id<ids::Integration>>) -> Result<()> {
     if let Some(id) = integration {
-        integrations::find(tx, id).await?;
+        integrations::require_organisation_wide(&integrations::find(tx, id).await?)?;
     }
     Ok(())
 }

@@ -77,12 +77,14 @@ impl Maintenance {
         Ok(ids.into_iter().filter(|id| !at_work.contains(&id.any())).take(max).collect())
     }
 
-    /// Enqueues a check of every integration that is in use or failing. Returns the number of checks.
+    /// Enqueues a check of every organisation-wide integration that is in use or failing. Returns the number of checks.
+    /// Of a personal integration, each mailbox has its own consent, whose loss shows when the calendar is read.
     pub async fn check_integrations(&self, _by: &System, tenant: Id<ids::Tenant>) -> Result<usize> {
         use entity::integration::{Column, of};
         let checked = [IntegrationState::Active, IntegrationState::Degraded, IntegrationState::Failing];
         let txn = self.services.read(tenant).await?;
         let ids = of(tenant)
+            .filter(integrations::organisation_wide())
             .filter(Column::State.is_in(checked.map(IntegrationState::as_str)))
             .order_by_asc(Column::Id)
             .select_only()

@@ -40,6 +40,10 @@ domain::messages! {
     service_mailbox_is_kept();
     system_not_offered(system: Text);
     choose_a_system();
+    choose_own_system_first();
+    integration_is_personal();
+    another_organisations_account();
+    own_consent_needed();
     invite_an_administrator();
     service_mailbox_not_yours();
     terms_pending();

@@ -39,6 +39,7 @@ impl ServiceAccounts {
         let candidate = parse_address(mailbox)?;
         let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let row = integrations::find(&tx, integration).await?;
+        integrations::require_organisation_wide(&row)?;
         let run = match row.state.require()? {
             S::Draft
             | S::AwaitingConsent

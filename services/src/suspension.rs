@@ -1,4 +1,4 @@
-//! Suspends a tenant's integrations while its plan or features do not allow them (S6.11).
+//! Suspends a tenant's organisation-wide integrations while its plan or features do not allow them (S6.11).
 //!
 //! A suspended integration is neither read nor written: [`require_in_force`] refuses every session, and a run that is
 //! refused waits. No state is lost: the state that a run determines for a suspended integration is stored separately,
@@ -11,7 +11,9 @@ use domain::{
 use entity::integration::{Column, Entity, Model, of, update};
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-use crate::{Error, Refusal, Result, Tx, change::reason_to_json, events::topic, messages, tenants};
+use crate::{
+    Error, Refusal, Result, Tx, change::reason_to_json, events::topic, integrations, messages, tenants,
+};
 
 /// Error code for requests to a suspended integration.
 pub(crate) const SUSPENDED_CODE: &str = "INTEGRATION_SUSPENDED";
@@ -53,6 +55,8 @@ pub(crate) async fn apply_feature_changes(tx: &mut Tx, actor: &str) -> Result<()
 async fn suspend(tx: &mut Tx, actor: &str) -> Result<()> {
     let in_force = IntegrationState::ALL.iter().filter(|state| may_be_suspended(**state));
     let in_force = Column::State.is_in(in_force.map(|state| state.as_str()));
+    // People's own consents need neither the plan nor the feature (S6.12).
+    let in_force = in_force.and(integrations::organisation_wide());
     let rows = of(tx.tenant()).filter(in_force.clone()).all(tx.conn()).await?;
     if rows.is_empty() {
         return Ok(());

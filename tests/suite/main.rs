@@ -37,6 +37,7 @@ mod s5_layers;
 mod s6_browser;
 mod s6_corrections;
 mod s6_links;
+mod s6_personal;
 mod suspension;
 mod t16;
 mod t17;

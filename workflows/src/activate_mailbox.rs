@@ -133,7 +133,7 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
             ..IntegrationChange::default()
         }));
     }
-    settle(at, state, reason);
+    settle(at, &mailbox.integration, state, reason);
     Ok(Next::Done)
 }
 
@@ -163,14 +163,19 @@ async fn cannot(
             at.add_change(health::mark_integration_failing(mailbox.integration.id, &error));
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
             at.add_change(context.services.record_mailbox_failure(connection, &error, false));
-            settle(at, state, Some(health::provider_failure_reason(&error)));
+            settle(at, &mailbox.integration, state, Some(health::provider_failure_reason(&error)));
             return Ok(Next::Done);
         }
         Diagnosis::Refused => {
             at.add_change(context.services.record_mailbox_failure(connection, &error, true));
             // One that is in use stays so until the refusal lasts.
             if state.is_readable() && !context.services.is_persistent_failure(connection, &error) {
-                settle(at, state, integrations::parse_reason(connection.reason.as_ref()));
+                settle(
+                    at,
+                    &mailbox.integration,
+                    state,
+                    integrations::parse_reason(connection.reason.as_ref()),
+                );
                 return Ok(Next::Done);
             }
         }
@@ -179,7 +184,8 @@ async fn cannot(
     if state == ConnectionState::Active {
         at.add_change(health::mark_integration_degraded(mailbox.integration.id));
     }
-    settle(at, ConnectionState::Unreachable, Some(health::mailbox_failure_reason(&error, own)));
+    let reason = health::mailbox_failure_reason(&error, own);
+    settle(at, &mailbox.integration, ConnectionState::Unreachable, Some(reason));
     Ok(Next::Done)
 }
 
@@ -188,6 +194,9 @@ async fn cannot(
 async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let row = context.services.connection(at.tenant, at.memory.order.connection).await?;
     let Some(row) = row else { return Ok(()) };
+    let Some(integration) = context.services.integration(at.tenant, row.integration_id).await? else {
+        return Ok(());
+    };
     let state = match row.state.require()? {
         ConnectionState::Active => ConnectionState::Active,
         ConnectionState::FreeBusyOnly => ConnectionState::FreeBusyOnly,
@@ -199,14 +208,21 @@ async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if let Some(reason) = &reason {
         at.add_change(context.services.record_mailbox_failure_because(&row, reason));
     }
-    settle(at, state, reason);
+    settle(at, &integration, state, reason);
     Ok(())
 }
 
 /// Records the result in the connection and in the campaign that counts it.
-fn settle(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>) {
+fn settle(
+    at: &mut Step<Memory>,
+    integration: &entity::integration::Model,
+    state: ConnectionState,
+    reason: Option<Reason>,
+) {
     let connection = at.memory.order.connection;
-    let route = (state == ConnectionState::Unreachable).then_some(Route::ServiceAccount);
+    // A personal integration has no service account.
+    let is_replaced = state == ConnectionState::Unreachable && !integrations::is_personal(integration);
+    let route = is_replaced.then_some(Route::ServiceAccount);
     at.add_change(Change::Connection(ConnectionChange {
         id: connection,
         state: Some(state),

@@ -124,6 +124,17 @@ mirror! {
         IdToken = "ID_TOKEN",
     }
 
+    /// Whose calendars an integration gives access to.
+    IntegrationKind of domain::IntegrationKind {
+        /// Those of an organisation, by its administrator's consent. Needs the plan `PLUS` and the feature
+        /// `SERVICE_ACCOUNT`.
+        OrganisationWide = "ORGANISATION_WIDE",
+        /// Those of the users who connected their own calendars with `connectOwnCalendar`, each by their own consent. It
+        /// has no directory, no rooms and no service account, and is created with the first such calendar. A tenant has
+        /// at most one for each calendar system.
+        Personal = "PERSONAL",
+    }
+
     /// A supported calendar system.
     ProviderKind of domain::ProviderKind {
         /// Microsoft 365 (Exchange Online through Microsoft Graph).

@@ -6,6 +6,7 @@ use domain::Message;
 use maud::{DOCTYPE, Markup, html};
 use services::Error;
 
+use super::own_calendar::CHOICES;
 use crate::{messages, wording};
 
 /// Page URLs contain tokens, so other origins receive no referrer. `no-referrer` would go too far: browsers then send
@@ -119,6 +120,15 @@ pub(super) fn connect_error(error: &Error) -> HttpResponse {
     let body = html! {
         (sentence(error))
         @if status(error) != StatusCode::GONE { p { a href="/connect/progress" { (text(messages::page_back_to_the_connection())) } } }
+    };
+    respond(status(error), &text(messages::page_failed()), None, body)
+}
+
+/// As [`error_page`], for a user who connects their own calendar: another account or calendar system may be chosen.
+pub(super) fn own_calendar_error(error: &Error) -> HttpResponse {
+    let body = html! {
+        (sentence(error))
+        @if status(error) != StatusCode::GONE { p { a href=(CHOICES) { (text(messages::own_choose_again())) } } }
     };
     respond(status(error), &text(messages::page_failed()), None, body)
 }

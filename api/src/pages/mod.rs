@@ -69,6 +69,8 @@ fn onward(services: &Services, onward: NextPage, secret: Option<String>) -> Http
         NextPage::Provider(url) | NextPage::Land(url) => url.to_string(),
         NextPage::Ask => "/connect/consent".to_owned(),
         NextPage::Credentials => "/connect/credentials".to_owned(),
+        NextPage::OwnCredentials => own_calendar::CREDENTIALS.to_owned(),
+        NextPage::OwnConnected => own_calendar::CONNECTED.to_owned(),
         NextPage::Progress => "/connect/progress".to_owned(),
     };
     let mut answer = HttpResponse::SeeOther();

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use super::{CalDav, account, listing, page, principal::Principal};
-use crate::{Directory, Mailbox, MailboxKind, Organisation, Page, Person, Result, RoomInfo, Session};
+use crate::{
+    Directory, Mailbox, MailboxKind, Organisation, Page, Person, Result, RoomInfo, Session,
+    error::another_account,
+};
 
 #[async_trait]
 impl Directory for CalDav {
@@ -40,6 +43,10 @@ impl Directory for CalDav {
     async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.fresh_place(&dav, mailbox).await?;
+        // What others share with a user is not the user's own mailbox.
+        if session.own && !place.is_account {
+            return Err(another_account());
+        }
         let kind = match (&place.principal.room, place.is_account && !session.own) {
             (Some(_), _) => MailboxKind::Room,
             (None, true) => MailboxKind::Shared,

@@ -8,8 +8,8 @@ use super::{
     transport::SoapRequest,
 };
 use crate::{
-    CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session, messages,
-    xml::Element,
+    CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session,
+    error::another_account, messages, xml::Element,
 };
 
 /// A mailbox found by a search for a name or email address.
@@ -97,6 +97,9 @@ impl Exchange {
 
     /// Reads a mailbox from the directory; a mailbox hidden from the directory is opened instead.
     pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        if session.own {
+            return self.read_own_mailbox(session, mailbox).await;
+        }
         let found = self.resolve_name(session, &format!("smtp:{mailbox}")).await?.found;
         let exact = found.iter().position(|one| one.address.eq_ignore_ascii_case(mailbox));
         // An alias of the mailbox matches; an address that only has the same prefix is another mailbox.
@@ -120,6 +123,18 @@ impl Exchange {
         // People and shared mailboxes look the same to Exchange's web services.
         let kind = if is_room { MailboxKind::Room } else { MailboxKind::Unknown };
         let id = address.to_ascii_lowercase();
+        Ok(Mailbox { id, address, name, kind, zone: None, accepts_conflicts: None })
+    }
+
+    /// Reads the mailbox of a user's own account. Exchange's web services do not tell to whom an account belongs, and a
+    /// name resolves for everybody; so the user name must be the mailbox's address.
+    async fn read_own_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        if !session.account.eq_ignore_ascii_case(mailbox) {
+            return Err(another_account());
+        }
+        self.read_calendar(session, mailbox).await?;
+        let (id, name) = (mailbox.to_ascii_lowercase(), mailbox.to_owned());
+        let (address, kind) = (mailbox.to_owned(), MailboxKind::Person);
         Ok(Mailbox { id, address, name, kind, zone: None, accepts_conflicts: None })
     }
 

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
+    error::another_account,
     messages,
     rest::{MAX_PAGES, RestApi},
 };
@@ -158,12 +159,7 @@ impl Google {
         let call = Call::get(self.calendar_url("primary", &[])?, Scope::Events).for_mailbox(mailbox);
         let calendar: wire::Calendar = self.call_json(session, &call).await?;
         if !calendar.id.eq_ignore_ascii_case(mailbox) {
-            return Err(Error::new(
-                ErrorKind::OutOfScope,
-                Remedy::SkipMailbox,
-                "ANOTHER_ACCOUNT",
-                messages::mailbox_of_another_account(),
-            ));
+            return Err(another_account());
         }
         Ok(Mailbox {
             address: calendar.id.clone(),

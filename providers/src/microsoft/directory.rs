@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
+    error::another_account,
     messages,
     rest::{MAX_PAGES, RestApi},
 };
@@ -141,12 +142,7 @@ impl Microsoft {
         if is_known_as(&user, address) {
             return Ok(user);
         }
-        Err(Error::new(
-            ErrorKind::OutOfScope,
-            Remedy::SkipMailbox,
-            "ANOTHER_ACCOUNT",
-            messages::mailbox_of_another_account(),
-        ))
+        Err(another_account())
     }
 }
 

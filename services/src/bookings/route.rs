@@ -15,7 +15,7 @@ use providers::{Provider, Session};
 use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::Bookings;
-use crate::{Error, Result, System, change::WriteTarget, suspension};
+use crate::{Error, Result, System, change::WriteTarget, integrations::is_personal, suspension};
 
 /// Notice for an organiser before the first booking that is written through a service account.
 pub const SERVICE_ACCOUNT_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
@@ -136,10 +136,13 @@ pub(super) async fn find_routes(
             integration.state.require()?;
         }
     }
+    // The organisation's own access makes a personal connection unnecessary (S2.9).
+    let personal: Vec<Id<ids::Integration>> =
+        integrations.iter().filter(|one| is_personal(one)).map(|one| one.id).collect();
     let own = mailboxes
         .iter()
         .filter(|row| live.contains(&row.integration_id) && writes(row) && !without.contains(&row.address))
-        .min_by_key(|row| row.route != Route::Own);
+        .min_by_key(|row| (personal.contains(&row.integration_id), row.route != Route::Own));
     let accounts = service_account::of(tenant)
         .filter(service_account::Column::Status.eq(ServiceAccountStatus::Active.as_str()));
     let accounts = accounts.order_by_asc(service_account::Column::Position).all(txn).await?;

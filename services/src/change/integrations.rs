@@ -10,13 +10,13 @@ use domain::{
 use providers::RoomInfo;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, UpdateMany, Value,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryTrait, UpdateMany, Value,
     prelude::Json,
     sea_query::{CaseStatement, Expr, OnConflict},
 };
 
 use super::{Writer, reason_to_json};
-use crate::{Result, connections, events::topic};
+use crate::{Result, connections, events::topic, integrations};
 
 /// A change of an integration; fields that are `None` leave the stored value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -124,6 +124,11 @@ impl Writer<'_> {
                 .collect(),
         };
         statement = statement.filter(Column::State.is_in(from));
+        // What one person's consent loses concerns nobody else.
+        let concerns_all =
+            matches!(change.state, Some(IntegrationState::Degraded | IntegrationState::Failing));
+        statement =
+            statement.apply_if(concerns_all.then(integrations::organisation_wide), QueryFilter::filter);
         if let Some(state) = change.state {
             statement =
                 set_unless_suspended(statement, Column::State, Column::SuspendedState, state.as_str());

@@ -153,7 +153,7 @@ impl Connect {
         self.accept_terms(&mut tx, integration.id, &link).await?;
         let purpose = ConnectPurpose::Connect;
         let (cookie, mut session) =
-            self.open_session(&tx, purpose, integration.id, Some(link.id), None, None).await?;
+            self.open_session(&tx, purpose, Some(integration.id), Some(link.id), None, None).await?;
         let connector = self.services.connectors.get(choice.provider)?;
         let onward = match connector.consent_flow() {
             ConsentFlow::Pages => {

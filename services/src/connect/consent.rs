@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     Connect, ConsentSignal, SessionRow, actor, domains,
-    session::{consent_context, session_ended},
+    session::{consent_context, integration_of, session_ended},
 };
 use crate::{
     Error, Result, System, Tx,
@@ -41,7 +41,7 @@ impl Connect {
         change.step = Set(ConnectStep::HandedOver.into());
         *session = change.update(tx.conn()).await?;
         let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
-        let subject = session.integration_id.to_string();
+        let subject = integration_of(session)?.to_string();
         tx.audit(&actor(session), "integration.credentials", subject, AuditFacts::for_creation(facts));
         let said = ConsentSignal {
             session: session.id,
@@ -51,13 +51,13 @@ impl Connect {
         };
         let said = serde_json::to_value(said).map_err(|_| Error::Unreadable { what: "consent" })?;
         self.restart_failed_attempt(tx, session).await?;
-        integrations::signal_connect_run(tx, session.integration_id, "consented", said).await?;
+        integrations::signal_connect_run(tx, integration_of(session)?, "consented", said).await?;
         Ok(())
     }
 
     /// Starts the attempt of a session again if it has ended; the session's administrator has accepted the terms.
     async fn restart_failed_attempt(&self, tx: &mut Tx, session: &SessionRow) -> Result<()> {
-        let row = integrations::find(tx, session.integration_id).await?;
+        let row = integrations::find(tx, integration_of(session)?).await?;
         if integrations::live_connect_run(tx.conn(), tx.tenant(), row.id).await?.is_some() {
             return Ok(());
         }

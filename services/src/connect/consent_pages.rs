@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Connect, ConsentQuestion, NextPage, SessionRow,
-    session::{session_ended, set_step, verifier_context},
+    session::{integration_of, session_ended, set_step, verifier_context},
 };
 use crate::{
     Error, Refusal, Result, Tx, integrations, messages,
@@ -29,11 +29,11 @@ pub(super) struct SessionAccount {
 impl Connect {
     /// The connector for the calendar system of a connect session.
     pub(super) async fn connector_of(&self, session: &SessionRow) -> Result<Arc<dyn Provider>> {
-        let rows = self
-            .services
-            .integrations()
-            .by_ids(TenantScope::new(session.tenant_id), &[session.integration_id])
-            .await?;
+        if let Some(chosen) = &session.provider {
+            return self.services.connectors.get(chosen.require()?);
+        }
+        let scope = TenantScope::new(session.tenant_id);
+        let rows = self.services.integrations().by_ids(scope, &[integration_of(session)?]).await?;
         let row = rows.into_iter().next().ok_or_else(session_ended)?;
         self.services.connectors.get(integrations::provider(&row)?)
     }

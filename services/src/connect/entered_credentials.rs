@@ -41,20 +41,29 @@ impl Connect {
         };
         let (mut tx, locked) = self.begin_step(&session).await?;
         session = locked;
-        let server = server_of(&*connector, finds_server, &typed)?;
-        if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {
-            return Err(Refusal::new("CREDENTIALS_MISSING", messages::user_and_password_needed())
-                .at("user")
-                .into());
-        }
-        let user = typed.user.trim().to_owned();
-        text::check(&user, LineMode::Line, MAX_USER_LEN, "user")?;
-        let secret =
-            Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
+        let (user, server, secret) = checked_login(&*connector, finds_server, &typed)?;
         self.store_consent_for_run(&mut tx, &mut session, &user, &secret, server.as_ref()).await?;
         tx.commit().await?;
         Ok(NextPage::Progress)
     }
+}
+
+/// The user name, server and secret of entered credentials, as far as they can be checked without the server.
+pub(super) fn checked_login(
+    connector: &dyn Provider,
+    finds_server: bool,
+    typed: &EnteredCredentials,
+) -> Result<(String, Option<Url>, Secret)> {
+    let server = server_of(connector, finds_server, typed)?;
+    if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {
+        return Err(Refusal::new("CREDENTIALS_MISSING", messages::user_and_password_needed())
+            .at("user")
+            .into());
+    }
+    let user = typed.user.trim().to_owned();
+    text::check(&user, LineMode::Line, MAX_USER_LEN, "user")?;
+    let secret = Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
+    Ok((user, server, secret))
 }
 
 /// The URL of the entered server. It may be omitted if the connector finds it by the account's email address.

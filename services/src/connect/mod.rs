@@ -12,6 +12,8 @@ mod consent_pages;
 pub(crate) mod domains;
 mod entered_credentials;
 mod own_consent;
+mod own_credentials;
+mod personal;
 mod progress;
 mod service_account;
 mod session;
@@ -30,7 +32,7 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use self::session::{session_ended, set_step};
+use self::session::{integration_of, session_ended, set_step};
 use crate::{Error, Refusal, Result, Tx, integrations, messages, proof::Anyone};
 use entity::connect_session::Model as SessionRow;
 
@@ -38,6 +40,8 @@ pub use self::choices::{ConnectChoices, ConnectOffer};
 pub(crate) use self::consent::{clear_organisation, delete_tried_consents};
 pub use self::consent_pages::RedirectParams;
 use self::consent_pages::SessionAccount;
+pub use self::own_consent::OwnConsentInvitation;
+pub use self::own_credentials::OwnCredentialsForm;
 pub use self::progress::{Phase, Progress, ProgressEvent};
 pub use self::service_account::wrong_administrator;
 pub use self::session::SESSION_OVER_CODE;
@@ -70,6 +74,10 @@ pub enum NextPage {
     Ask,
     /// Redirects to the form for credentials.
     Credentials,
+    /// Redirects to the form for the credentials of a user's own account.
+    OwnCredentials,
+    /// The page that says that a user's own calendar is connected.
+    OwnConnected,
     /// Redirects to the page that shows the progress.
     Progress,
     /// The return URL in the vendor's product.
@@ -130,7 +138,7 @@ impl Connect {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let connector = self.connector_of(&session).await?;
         let (mut tx, mut session) = self.begin_step(&session).await?;
-        let row = integrations::find(&tx, session.integration_id).await?;
+        let row = integrations::find(&tx, integration_of(&session)?).await?;
         // Pressed twice is pressed once.
         if session.step != ConnectStep::Answered {
             may_authorise(&*connector, &session, &row)?;
@@ -155,8 +163,8 @@ impl Connect {
         set_step(&tx, &mut session, ConnectStep::Answered).await?;
         let reason = error.reason();
         let said = json!(reason);
-        integrations::signal_connect_run(&mut tx, session.integration_id, "declined", said).await?;
-        let row = integrations::find(&tx, session.integration_id).await?;
+        integrations::signal_connect_run(&mut tx, integration_of(&session)?, "declined", said).await?;
+        let row = integrations::find(&tx, integration_of(&session)?).await?;
         let subject = row.id.to_string();
         tx.audit(&actor(&session), "integration.decline", subject, json!({ "code": reason.code }));
         tx.commit().await?;

@@ -13,7 +13,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOr
 use url::Url;
 use uuid::Uuid;
 
-use super::{Connect, SessionRow, session::session_ended};
+use super::{
+    Connect, SessionRow,
+    session::{integration_of, session_ended},
+};
 use crate::{
     Error, Result,
     events::{self, topic},
@@ -85,9 +88,10 @@ impl Connect {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let txn = self.services.read(session.tenant_id).await?;
+        let connected = integration_of(&session)?;
         // The run first: where each statement sees the newest rows, a run that has ended belongs to the state read later.
-        let run = integrations::live_connect_run(&txn, session.tenant_id, session.integration_id).await?;
-        let row = entity::integration::by_id(session.tenant_id, session.integration_id).one(&txn).await?;
+        let run = integrations::live_connect_run(&txn, session.tenant_id, connected).await?;
+        let row = entity::integration::by_id(session.tenant_id, connected).one(&txn).await?;
         let integration = row.ok_or_else(session_ended)?;
         let checks = last_checks(&txn, &session).await?;
         let mailboxes = count_mailboxes(&txn, &session).await?;
@@ -128,7 +132,7 @@ impl Connect {
         cookie: &str,
     ) -> Result<impl Stream<Item = ProgressEvent> + Send + use<>> {
         let session = self.find_session(cookie, ConnectPurpose::Connect).await?;
-        let integration = session.integration_id;
+        let integration = integration_of(&session)?;
         let txn = self.services.read(session.tenant_id).await?;
         let run = integrations::live_connect_run(&txn, session.tenant_id, integration).await?;
         drop(txn);

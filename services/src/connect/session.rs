@@ -23,7 +23,7 @@ impl Connect {
         &self,
         tx: &Tx,
         purpose: ConnectPurpose,
-        integration: Id<ids::Integration>,
+        integration: Option<Id<ids::Integration>>,
         link: Option<Id<ids::ConnectLink>>,
         user: Option<Id<ids::User>>,
         return_url: Option<String>,
@@ -35,6 +35,7 @@ impl Connect {
             link_id: link,
             user_id: user,
             integration_id: integration,
+            provider: None,
             cookie_hash: self.services.secrets().digest(&secret).await?,
             purpose: purpose.into(),
             step: ConnectStep::Open.into(),
@@ -122,6 +123,11 @@ pub(super) fn verifier_context(session: &SessionRow) -> SealContext {
 
 pub(super) fn consent_context(session: &SessionRow) -> SealContext {
     Sealed::ConnectSessionConsent.at(session.tenant_id, session.id)
+}
+
+/// The integration that a session connects. A user's own calendar may be connected without one.
+pub(super) fn integration_of(session: &SessionRow) -> Result<Id<ids::Integration>> {
+    session.integration_id.ok_or_else(session_ended)
 }
 
 pub(super) fn session_ended() -> Error {

@@ -119,7 +119,7 @@ impl Integrations {
             let message = "This integration was changed in the meantime. Read the preview again, then repeat your request.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
-        if !was_in_use(&tx, id).await? {
+        if !was_in_use(&tx, &row).await? {
             let message =
                 "This integration was never in use, so there is nothing to disconnect. Remove it instead.";
             return Err(Error::refuse("INTEGRATION_NEVER_CONNECTED", message));
@@ -145,7 +145,7 @@ impl Integrations {
         let (mut tx, _) = self.services.begin_locked(by.tenant()).await?;
         let row = integrations::find(&tx, id).await?;
         row.state.require()?;
-        if was_in_use(&tx, id).await? {
+        if was_in_use(&tx, &row).await? {
             let message = "This integration was in use. Disconnect it instead, which also closes what is open at the provider.";
             return Err(Error::refuse("INTEGRATION_WAS_CONNECTED", message));
         }
@@ -202,8 +202,12 @@ pub(super) async fn retire(tx: &mut Tx, id: Id<ids::Integration>) -> Result<()> 
     Ok(())
 }
 
-async fn was_in_use(tx: &Tx, id: Id<ids::Integration>) -> Result<bool> {
-    let campaigns = campaign::of(tx.tenant()).filter(campaign::Column::IntegrationId.eq(id));
+async fn was_in_use(tx: &Tx, row: &integration::Model) -> Result<bool> {
+    // A personal integration exists only because somebody connected a calendar.
+    if integrations::is_personal(row) {
+        return Ok(true);
+    }
+    let campaigns = campaign::of(tx.tenant()).filter(campaign::Column::IntegrationId.eq(row.id));
     Ok(campaigns.one(tx.conn()).await?.is_some())
 }
 

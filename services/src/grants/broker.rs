@@ -93,6 +93,9 @@ pub(super) struct GrantCredentials {
     pub(super) tenant: Id<ids::Tenant>,
     pub(super) grant: Id<ids::Grant>,
     pub(super) kind: ProviderKind,
+    /// Whether the consent counts only while its organisation is bound to the tenant; a person's own consent in a
+    /// personal integration stands by itself.
+    pub(super) needs_binding: bool,
     pub(super) connector: Arc<dyn Provider>,
 }
 
@@ -166,7 +169,7 @@ impl GrantCredentials {
         let row = entity::consent_grant::by_id(self.tenant, self.grant).one(&txn).await?;
         let row = row.filter(|row| !row.lost).ok_or_else(lost)?;
         let secret = self.secret(&txn, &row).await?;
-        if let Some(external) = secret.organisation() {
+        if let Some(external) = secret.organisation().filter(|_| self.needs_binding) {
             let binding = super::find_binding(&txn, self.kind, external, self.tenant).await?;
             binding.ok_or_else(lost)?;
         }

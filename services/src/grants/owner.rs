@@ -6,7 +6,7 @@ use domain::Zone;
 use providers::{Provider, Session};
 
 use super::Grants;
-use crate::{Result, System, connections, tenants};
+use crate::{Result, System, connections, integrations, tenants};
 
 impl Grants {
     /// Opens a session for one mailbox, with its owner's own consent if there is one. All-day events and times without
@@ -17,7 +17,8 @@ impl Grants {
         integration: &entity::integration::Model,
         connection: &entity::connection::Model,
     ) -> Result<(Arc<dyn Provider>, Session)> {
-        let own = connection.user_id.filter(|_| connections::has_own_consent(connection));
+        let is_own = connections::has_own_consent(connection) || integrations::is_personal(integration);
+        let own = connection.user_id.filter(|_| is_own);
         let (provider, session) = self.open_session(by, integration, own).await?;
         let zone = self.zone_of(connection).await?;
         Ok((provider, Session { zone, ..session }))

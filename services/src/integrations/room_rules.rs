@@ -6,7 +6,7 @@ use providers::RoomRule;
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use serde_json::json;
 
-use super::{Integrations, find, provider};
+use super::{Integrations, find, provider, require_organisation_wide};
 use crate::{Error, Refusal, Result, audit::AuditFacts, events::topic, proof::Allowed};
 
 /// Maximum number of patterns in each list of a rule.
@@ -30,6 +30,7 @@ impl Integrations {
         use entity::integration::{Column, update};
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = find(&tx, id).await?;
+        require_organisation_wide(&row)?;
         let connector = self.services.connectors.get(provider(&row)?);
         if connector.is_ok_and(|connector| connector.features().room_directory) {
             let message = "This calendar system has a room directory, so room rules do not apply.";

@@ -12,11 +12,11 @@ use crate::{
     change::{NewConnection, reason_to_json},
     connections::find_or_insert,
     events::topic,
-    messages,
+    integrations, messages,
     run_inputs::{Activate, RunInput},
 };
 
-/// Enqueues the activation of a user's mailbox through the oldest usable integration, if there is one and the user has
+/// Enqueues the activation of a user's mailbox through the oldest usable organisation-wide integration, if there is one and the user has
 /// a calendar address.
 ///
 /// The oldest integration is used because it is not known beforehand which integration contains the mailbox. A mailbox
@@ -32,6 +32,7 @@ pub(crate) async fn connect_to_usable_integration(
     let live = [IntegrationState::Active, IntegrationState::Degraded, IntegrationState::Suspended];
     let live = live.map(IntegrationState::as_str);
     let integration = entity::integration::of(tx.tenant())
+        .filter(integrations::organisation_wide())
         .filter(Column::State.is_in(live))
         .order_by_asc(Column::Id)
         .one(tx.conn())

@@ -18,7 +18,7 @@ use super::{
     campaign::Campaign,
     connection::{self, ConnectedMailboxConnection},
     context::{ContextExt, format_id, parse_id},
-    enums::{AccessLevel, IntegrationState, ProviderKind},
+    enums::{AccessLevel, IntegrationKind, IntegrationState, ProviderKind},
     failure::{Result, null_if_missing},
     page::{connection, parse_page_args},
     reason::Reason,
@@ -53,6 +53,13 @@ impl Integration {
         self.0.provider.known().map(ProviderKind::from)
     }
 
+    /// Whose calendars the integration gives access to; null if a newer server version stored a value unknown to this
+    /// one. Mutations that act for the whole organisation refuse a `PERSONAL` integration with
+    /// `INTEGRATION_IS_PERSONAL`.
+    async fn kind(&self) -> Option<IntegrationKind> {
+        self.0.kind.known().map(IntegrationKind::from)
+    }
+
     /// Current state of the integration.
     async fn state(&self) -> IntegrationState {
         (&self.0.state).into()
@@ -68,9 +75,12 @@ impl Integration {
         self.0.since.into()
     }
 
-    /// How much of the calendar system the service account may access; null if a newer server version stored a value
-    /// unknown to this one.
+    /// How much of the calendar system the service account may access; null for a `PERSONAL` integration, and if a newer
+    /// server version stored a value unknown to this one.
     async fn access_level(&self) -> Option<AccessLevel> {
+        if services::integrations::is_personal(&self.0) {
+            return None;
+        }
         self.0.access_level.known().map(AccessLevel::from)
     }
 

@@ -244,8 +244,9 @@ impl UserMutation {
         .await
     }
 
-    /// Starts connecting the caller's calendar with the caller's own consent, for a calendar that the service account
-    /// cannot access. Any user may call it.
+    /// Starts connecting the caller's calendar with the caller's own consent. Any user may call it, in every plan: the
+    /// calendar is connected through the organisation-wide integration if that takes users' own consents, and otherwise
+    /// through a `PERSONAL` integration, for which the user chooses the calendar system in the browser.
     async fn connect_own_calendar(
         &self,
         ctx: &Context<'_>,

@@ -40,13 +40,19 @@ async fn a_consent_is_read_for_its_own_integration_alone(h: Harness) {
     let session = sessions(&h, tenant).await.remove(0);
     let other = made(&h, &h.vendor(tenant).await, ProviderKind::CalDav).await;
     let connect = h.services.connect();
-    assert!(connect.stored_consent(&h.services, tenant, session.integration_id, session.id).await.is_ok());
+    assert!(
+        connect
+            .stored_consent(&h.services, tenant, session.integration_id.unwrap(), session.id)
+            .await
+            .is_ok()
+    );
     assert_eq!(
         refused(connect.stored_consent(&h.services, tenant, other.id, session.id).await.map(|_| ())),
         "SESSION_OVER"
     );
     let stranger = h.tenant("other").await;
-    let read = connect.stored_consent(&h.services, stranger, session.integration_id, session.id).await;
+    let read =
+        connect.stored_consent(&h.services, stranger, session.integration_id.unwrap(), session.id).await;
     assert_eq!(refused(read.map(|_| ())), "SESSION_OVER");
 }
 
