@@ -37,7 +37,8 @@ async fn compare(context: &CommittingContext, at: &mut Step<Memory>) -> Outcome<
         return Ok(Next::Done);
     };
     let row = &details.booking;
-    if !row.state.require()?.is_followed() || row.external_id.is_none() || row.end_at <= at.now {
+    let is_followed = row.state.require()?.is_followed() && row.external_id.is_some() && row.end_at > at.now;
+    if !is_followed || !services.is_followable(row).await? {
         return Ok(Next::Done);
     }
     let target = match services.open_target_calendar(row).await {

@@ -135,9 +135,10 @@ fn codes() -> BTreeSet<String> {
 
 /// Words of the domain that also stand in matches and filters. Those that are codes as well are kept.
 fn domain_words() -> BTreeSet<&'static str> {
-    use domain::{AccessLevel, Permission, ProviderKind, Route, WrittenVia, state};
+    use domain::{AccessLevel, IntegrationKind, Permission, ProviderKind, Route, WrittenVia, state};
     let mut words = BTreeSet::new();
     words.extend(AccessLevel::ALL.iter().map(|word| word.as_str()));
+    words.extend(IntegrationKind::ALL.iter().map(|word| word.as_str()));
     words.extend(Permission::ALL.iter().map(|word| word.as_str()));
     words.extend(ProviderKind::ALL.iter().map(|word| word.as_str()));
     words.extend(Route::ALL.iter().map(|word| word.as_str()));

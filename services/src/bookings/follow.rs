@@ -7,12 +7,12 @@
 use chrono::Duration;
 use domain::{
     AnyId, BusyKind, Id, Reason, TimeRange, ids,
-    state::{Answer, BookingChangeKind, BookingState, Lane},
+    state::{Answer, BookingChangeKind, BookingState, ConnectionState, Lane},
 };
-use entity::booking;
+use entity::{booking, connection};
 use sea_orm::{
-    ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, NullOrdering},
+    ColumnTrait, Condition, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Expr, NullOrdering, SelectStatement},
 };
 
 use super::{
@@ -174,6 +174,14 @@ impl Bookings {
         Ok(Some(Change::OwnEvent(OwnEvent { external_id, uid, title, connections, range })))
     }
 
+    /// Whether the calendar of a booking may still be read; called by workflows.
+    pub async fn is_followable(&self, _by: &System, row: &booking::Model) -> Result<bool> {
+        let txn = self.services.read(row.tenant_id).await?;
+        let own = booking::by_id(row.tenant_id, row.id);
+        let readable = own.filter(Expr::exists(mailbox_left_out(row.tenant_id)).not());
+        Ok(readable.one(&txn).await?.is_some())
+    }
+
     /// Enqueues runs that compare bookings with their events, those first that were not compared for the longest time.
     /// Changes of connected calendars are noticed earlier, when they are read; this finds the others, such as those of
     /// service mailboxes. Returns the number of runs.
@@ -193,6 +201,7 @@ impl Bookings {
             .filter(Column::EndAt.gt(tx.now()))
             .filter(Column::ExternalId.is_not_null())
             .filter(Column::IntegrationId.is_in(usable))
+            .filter(Expr::exists(mailbox_left_out(tenant)).not())
             .filter(is_due)
             .order_by_with_nulls(Column::FollowedAt, sea_orm::Order::Asc, NullOrdering::First)
             .limit(max)
@@ -205,6 +214,21 @@ impl Bookings {
         tx.commit().await?;
         Ok(count)
     }
+}
+
+/// Selects the mailbox of a booking if it is excluded or disconnected: it is not read any more (S6.6).
+fn mailbox_left_out(tenant: Id<ids::Tenant>) -> SelectStatement {
+    use connection::{Column, Entity, of};
+    let is_of_booking = |own: Column, of_booking: booking::Column| {
+        Expr::col((Entity, own)).equals((booking::Entity, of_booking))
+    };
+    of(tenant)
+        .filter(Column::State.is_in(ConnectionState::LEFT_OUT.map(ConnectionState::as_str)))
+        .filter(is_of_booking(Column::IntegrationId, booking::Column::IntegrationId))
+        .filter(is_of_booking(Column::Address, booking::Column::Mailbox))
+        .select_only()
+        .column(Column::Id)
+        .into_query()
 }
 
 /// The participants of a booking at a time. Whoever moved the event has seen what cannot be read.

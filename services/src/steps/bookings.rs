@@ -50,6 +50,12 @@ impl StepServices {
         self.system.bookings().open_target_calendar(&self.system, booking).await
     }
 
+    /// Whether the calendar of a booking may still be read; see
+    /// [`Bookings::is_followable`](crate::bookings::Bookings::is_followable).
+    pub async fn is_followable(&self, booking: &booking::Model) -> Result<bool> {
+        self.system.bookings().is_followable(&self.system, booking).await
+    }
+
     /// The booking's event, to be written to or removed from the copies of its participants' calendars: at `range`, or
     /// removed if `None`.
     pub async fn build_own_event(

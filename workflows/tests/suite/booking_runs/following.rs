@@ -196,6 +196,15 @@ pub async fn s7_1_a_calendar_that_denies_access_has_lost_no_event(apps: Apps) {
         assert_eq!((app.state(id).await.as_str(), app.setup.occupied(id).await), ("CONFIRMED", 1));
         app.calendars.stop_refusing(&mailbox);
     }
+    let read = calls(&app.calendars, Method::Read);
+    let connection = app.mailbox_of(organiser).await.id;
+    let (connections, admin) = (app.setup.services.connections(), app.setup.admin());
+    connections.disconnect(&admin.allow().unwrap(), connection, None).await.unwrap();
+    app.work_through(id).await;
+    app.follow().await;
+    assert_eq!(calls(&app.calendars, Method::Read), read, "S6.6: a disconnected mailbox is not read");
+    connections.activate(&admin.allow().unwrap(), connection).await.unwrap();
+    app.work().await;
     app.calendars.fail_next(Method::Read, providers::memory::FaultTiming::Before, crate::calendar::busy());
     app.calendars.delete_written_events();
     app.follow().await;
