@@ -126,6 +126,8 @@ impl Bookings {
         let was_lost = matches!(row.state.require()?, BookingState::Missing | BookingState::Conflicting);
         let mut change = BookingChange { id: row.id, ..standing.clone() };
         if is_moved || was_lost {
+            // Whatever was said of the event is over.
+            change.reason.get_or_insert(None);
             if let Some(reason) = self.take_time(tx, seen, time).await? {
                 change.state = Some(BookingState::Conflicting);
                 change.reason = Some(Some(reason));
@@ -187,18 +189,18 @@ impl Bookings {
     /// service mailboxes. Returns the number of runs.
     pub async fn enqueue_follow_ups(&self, _by: &System, tenant: Id<ids::Tenant>, max: u64) -> Result<usize> {
         use booking::{Column, of};
-        let mut tx = self.services.begin(tenant).await?;
-        let usable = integrations::usable_integrations(tx.conn(), tenant).await?;
+        let (txn, now) = (self.services.read(tenant).await?, self.services.now());
+        let usable = integrations::usable_integrations(&txn, tenant).await?;
         let every = Duration::from_std(self.services.settings.reread_after).unwrap_or(SELDOM);
         let before = |age: Duration| {
-            Condition::any().add(Column::FollowedAt.is_null()).add(Column::FollowedAt.lt(tx.now() - age))
+            Condition::any().add(Column::FollowedAt.is_null()).add(Column::FollowedAt.lt(now - age))
         };
         let is_due = Condition::any()
             .add(before(SELDOM.max(every)))
-            .add(Condition::all().add(Column::StartAt.lt(tx.now() + SOON)).add(before(every)));
+            .add(Condition::all().add(Column::StartAt.lt(now + SOON)).add(before(every)));
         let due = of(tenant)
             .filter(Column::State.is_in(BookingState::FOLLOWED.map(BookingState::as_str)))
-            .filter(Column::EndAt.gt(tx.now()))
+            .filter(Column::EndAt.gt(now))
             .filter(Column::ExternalId.is_not_null())
             .filter(Column::IntegrationId.is_in(usable))
             .filter(Expr::exists(mailbox_left_out(tenant)).not())
@@ -207,8 +209,13 @@ impl Bookings {
             .limit(max)
             .select_only()
             .column(Column::Id);
-        let due: Vec<Id<ids::Booking>> = due.into_tuple().all(tx.conn()).await?;
+        let due: Vec<Id<ids::Booking>> = due.into_tuple().all(&txn).await?;
+        drop(txn);
         let count = due.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        let mut tx = self.services.begin(tenant).await?;
         let runs = due.into_iter().map(|booking| RunInput::FollowBooking(FollowBooking { booking }));
         tx.enqueue_runs(runs, "upkeep", Lane::Background).await?;
         tx.commit().await?;
