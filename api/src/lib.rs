@@ -11,6 +11,7 @@ pub mod engine;
 pub mod error;
 pub mod graphiql;
 pub mod graphql;
+mod guides;
 pub mod health;
 mod holder_counts;
 pub mod messages;

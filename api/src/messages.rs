@@ -36,6 +36,7 @@ domain::messages! {
     choose_service_mailbox_for();
     choose_your_system();
     choose_guides();
+    guide_not_set_up(system: Text);
     credentials_title();
     credentials_of(tenant: Text, system: Text);
     credentials_server();

@@ -134,6 +134,12 @@ pub trait Onboarding: Send + Sync + std::fmt::Debug {
     /// The procedure by which an administrator connects an organisation.
     fn consent_flow(&self) -> ConsentFlow;
 
+    /// The public id of the operator's application at the provider, which customers see when they consent; `None` if no
+    /// application is registered there.
+    fn application_id(&self) -> Option<&str> {
+        None
+    }
+
     /// The paths to which the provider redirects browsers.
     fn redirect_paths(&self) -> RedirectPaths {
         RedirectPaths::default()

@@ -60,6 +60,10 @@ impl Onboarding for SanitizedProvider {
         self.0.consent_flow()
     }
 
+    fn application_id(&self) -> Option<&str> {
+        self.0.application_id()
+    }
+
     fn redirect_paths(&self) -> RedirectPaths {
         self.0.redirect_paths()
     }

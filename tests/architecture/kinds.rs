@@ -24,7 +24,7 @@ const MARKS: [&str; 11] = [
 const EXCEPTIONS: [(&str, &str); 7] = [
     ("services/src/connect/mod.rs", "the names of calendar systems, for people"),
     ("api/src/graphql/integration/prerequisites.rs", "sentences about calendar systems, for people"),
-    ("api/src/pages/guides.rs", "guides to calendar systems, for people"),
+    ("api/src/guides.rs", "guides to calendar systems, for people"),
     ("src/app.rs", "the list of connectors"),
     ("src/config.rs", "the keys of each connector"),
     ("src/config/microsoft.rs", "the registration of Muster at Microsoft"),

@@ -30,8 +30,13 @@ fn typing(page: &Page) -> bool {
 
 async fn s1_5_every_calendar_system_has_its_guide_in_the_product(app: TestApp) {
     let org = app.with_tenant("Five", 2, 1).await;
-    let mut google =
-        vec!["super administrator", "Domain-wide delegation", "key of the type JSON", "Ending it"];
+    let mut google = vec![
+        "super administrator",
+        "second administrator",
+        "Domain-wide delegation",
+        "key of the type JSON",
+        "Ending it",
+    ];
     google.extend(DELEGATED_SCOPES);
     let microsoft = vec![
         "Global Administrator",
@@ -41,6 +46,10 @@ async fn s1_5_every_calendar_system_has_its_guide_in_the_product(app: TestApp) {
         "Place.Read.All",
         "MailboxSettings.Read",
         "application access policy",
+        "New-ManagementRoleAssignment",
+        "Test-ServicePrincipalAuthorization",
+        "/connect/microsoft/consented",
+        "Ending it",
     ];
     let exchange = vec![
         "Basic authentication",
@@ -75,6 +84,51 @@ async fn s1_5_every_calendar_system_has_its_guide_in_the_product(app: TestApp) {
     let none = app.base.join("/guides/lotus-notes").unwrap();
     let none = browser(&[]).open(none).await.unwrap().page().unwrap();
     assert_eq!(none.code.as_deref(), Some("NOT_FOUND"), "a page for everything would prove nothing");
+    app.finish().await;
+}
+
+/// The hosts to which a guide may link: the providers' own descriptions and consoles, named as prerequisites.
+const PREREQUISITES: [&str; 6] = [
+    "learn.microsoft.com",
+    "support.google.com",
+    "console.cloud.google.com",
+    "admin.google.com",
+    "radicale.org",
+    "docs.nextcloud.com",
+];
+
+/// What the HTML of a page links to, in order.
+fn links(html: &str) -> Vec<&str> {
+    html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+async fn s2_2_a_guide_is_the_same_as_page_and_as_markdown_in_the_readers_language(app: TestApp) {
+    let org = app.with_tenant("Guides", 2, 1).await;
+    let query = "query($of: ProviderKind!) { guide(provider: $of) { title language markdown url } }";
+    for provider in ["MICROSOFT_365", "GOOGLE_WORKSPACE"] {
+        let shown =
+            app.vendor_for(&org.tenant).query(query, json!({ "of": provider })).await["guide"].clone();
+        assert_eq!(shown["language"], "en");
+        let markdown = shown["markdown"].as_str().unwrap();
+        assert!(
+            markdown.starts_with(&format!("# {}\n\n## ", shown["title"].as_str().unwrap())),
+            "{markdown}"
+        );
+        let own = app.base.join("/connect/").unwrap();
+        assert!(markdown.contains(own.as_str()), "the redirect URLs are this installation's: {markdown}");
+        assert!(!markdown.contains("{{"), "{markdown}");
+        for (language, needed) in [("en", "What you need"), ("de", "Was Sie brauchen")] {
+            let url = format!("{}?lang={language}", shown["url"].as_str().unwrap());
+            let request = http::Request::new(http::Method::GET, url.parse().unwrap());
+            let html = local_client().unwrap().send(request).await.unwrap().text();
+            assert!(html.contains(&format!("<h2>{needed}</h2>")), "{html}");
+            assert_eq!(html.matches("<h2>").count(), markdown.matches("\n## ").count(), "{html}");
+            for link in links(&html).into_iter().filter(|link| !link.starts_with("?lang=")) {
+                let host = link.parse::<url::Url>().unwrap().host_str().unwrap().to_owned();
+                assert!(PREREQUISITES.contains(&host.as_str()), "{link}");
+            }
+        }
+    }
     app.finish().await;
 }
 
@@ -176,6 +230,7 @@ async fn s3_4_each_system_has_a_button_of_its_own_and_a_way_to_its_guide(app: Te
 both! {
     s1_5_every_calendar_system_has_its_guide_in_the_product,
     s1_7_there_is_one_button_for_each_calendar_system_that_the_tenant_may_use,
+    s2_2_a_guide_is_the_same_as_page_and_as_markdown_in_the_readers_language,
     s1_9_an_account_is_picked_at_the_provider_or_credentials_are_typed,
     s3_4_each_system_has_a_button_of_its_own_and_a_way_to_its_guide,
 }

@@ -50,7 +50,7 @@ use self::{
     departure::{DepartureMutation, DepartureQuery, ErasureMutation, ErasureQuery},
     directory::DirectoryQuery,
     integration::{
-        IntegrationMutation, IntegrationQuery, prerequisites::PrerequisiteQuery,
+        IntegrationMutation, IntegrationQuery, guide::GuideQuery, prerequisites::PrerequisiteQuery,
         room_rules::RoomRulesMutation,
     },
     invitation::InvitationQuery,
@@ -81,6 +81,7 @@ struct AccessQuery(KeyQuery, AccessTokenQuery, IssuerQuery, InvitationQuery);
 #[derive(MergedObject, Default)]
 struct CalendarsQuery(
     IntegrationQuery,
+    GuideQuery,
     PrerequisiteQuery,
     ConnectionQuery,
     DepartureQuery,

@@ -23,7 +23,7 @@ const STYLE: &str = "
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
 main{max-width:40rem;margin:6vh auto;background:var(--paper);border:1px solid var(--line);border-radius:12px;padding:2rem 2.25rem}
 h1{font-size:1.45rem;line-height:1.25;margin:0 0 1rem}h2{font-size:1.05rem;margin:1.5rem 0 .5rem}
-ol,ul{padding-left:1.25rem}li{margin:.35rem 0}.dim{color:var(--dim);font-size:.92rem}
+pre{white-space:pre-wrap}pre,code{overflow-wrap:anywhere;font-size:.9rem}ol,ul{padding-left:1.25rem}li{margin:.35rem 0}.dim{color:var(--dim);font-size:.92rem}
 button{font:inherit;font-weight:600;border:0;border-radius:8px;padding:.65rem 1.2rem;background:var(--deed);color:var(--paper);cursor:pointer;margin:.25rem .5rem .25rem 0}
 button.quiet{background:none;color:var(--dim);border:1px solid var(--line)}
 label{display:block;margin:.6rem 0}input[type=text],input[type=url],input[type=email],input[type=password]{font:inherit;width:100%;padding:.5rem .65rem;border:1px solid var(--line);border-radius:8px;background:var(--ground);color:var(--ink)}

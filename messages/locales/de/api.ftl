@@ -35,6 +35,7 @@ choose-service-mailbox = Dienstpostfach
 choose-service-mailbox-for = Buchungen für Personen, deren Postfach nicht erreichbar ist, werden in dieses Postfach eingetragen. Sie können es später hinzufügen.
 choose-your-system = Ihr Kalendersystem
 choose-guides = Anleitungen:
+guide-not-set-up = Diese Installation ist noch nicht für { $system } eingerichtet. Fragen Sie ihren Betreiber; danach stehen hier die Kennungen und Befehle für diese Installation.
 credentials-title = Geben Sie die Zugangsdaten ein
 credentials-of = Geben Sie das Dienstkonto von { $tenant } auf Ihrem { $system }-Server ein. Das Passwort wird verschlüsselt gespeichert und niemandem gezeigt.
 credentials-server = Adresse des Servers

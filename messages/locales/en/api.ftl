@@ -35,6 +35,7 @@ choose-service-mailbox = Service mailbox
 choose-service-mailbox-for = Bookings for people whose mailbox cannot be reached are written to this mailbox. You can add it later.
 choose-your-system = Your calendar system
 choose-guides = Guides:
+guide-not-set-up = This installation is not set up for { $system } yet. Ask its operator; the ids and commands for this installation appear here afterwards.
 credentials-title = Enter the credentials
 credentials-of = Enter the service account of { $tenant } on your { $system } server. The password is stored encrypted and shown to nobody.
 credentials-server = Address of the server

@@ -22,6 +22,10 @@ impl Onboarding for Google {
         ConsentFlow::ServiceAccount { scopes: &DELEGATED_SCOPES, keyless: self.supports_keyless() }
     }
 
+    fn application_id(&self) -> Option<&str> {
+        self.config.application.as_ref().map(|application| application.client_id.as_str())
+    }
+
     fn redirect_paths(&self) -> RedirectPaths {
         RedirectPaths { signed_in: Some(SIGNED_IN_PATH), consented: None, own: Some(OWN_CONSENTED_PATH) }
     }

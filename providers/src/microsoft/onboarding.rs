@@ -26,6 +26,10 @@ impl Onboarding for Microsoft {
         ConsentFlow::Pages
     }
 
+    fn application_id(&self) -> Option<&str> {
+        Some(&self.config.client_id)
+    }
+
     fn redirect_paths(&self) -> RedirectPaths {
         RedirectPaths {
             signed_in: Some(SIGNED_IN_PATH),

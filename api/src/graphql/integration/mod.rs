@@ -2,6 +2,7 @@
 
 mod change;
 mod evidence;
+pub(super) mod guide;
 pub(super) mod prerequisites;
 pub(super) mod room_rules;
 

@@ -3,11 +3,14 @@
 use async_graphql::{Context, Object, SimpleObject};
 use domain::{may, state::Feature};
 
-use crate::graphql::{
-    context::ContextExt,
-    enums::ProviderKind,
-    failure::{Result, null_if_missing},
-    scalar::Url,
+use crate::{
+    graphql::{
+        context::ContextExt,
+        enums::ProviderKind,
+        failure::{Result, null_if_missing},
+        scalar::Url,
+    },
+    guides,
 };
 
 /// A prerequisite for connecting a calendar system.
@@ -80,17 +83,6 @@ fn credentials(provider: domain::ProviderKind) -> &'static str {
     }
 }
 
-/// Path of the page with the guide for a provider.
-fn guide(provider: domain::ProviderKind) -> &'static str {
-    use domain::ProviderKind as P;
-    match provider {
-        P::Microsoft365 => "/guides/microsoft-365",
-        P::Exchange => "/guides/exchange",
-        P::GoogleWorkspace => "/guides/google-workspace",
-        P::CalDav => "/guides/caldav",
-    }
-}
-
 #[derive(Default)]
 pub struct PrerequisiteQuery;
 
@@ -110,7 +102,7 @@ impl PrerequisiteQuery {
             let permission = ctx.caller().allow::<may::ConnectCalendars>().is_ok();
             let available = services.connectors.kinds().any(|kind| kind == provider);
             let known = Known { provider, feature, permission, available };
-            Ok(list(known, &services.settings.absolute_url(guide(provider))))
+            Ok(list(known, &services.settings.absolute_url(&guides::path(provider))))
         })
         .await
     }
@@ -124,7 +116,7 @@ mod tests {
     fn s1_4_every_provider_has_its_prerequisites_and_its_guide() {
         for provider in domain::ProviderKind::ALL.iter().copied() {
             let known = Known { provider, feature: true, permission: false, available: true };
-            let shown = list(known, guide(provider));
+            let shown = list(known, &guides::path(provider));
             let met: Vec<_> = shown.iter().map(|one| (one.name, one.met)).collect();
             let told = [("FEATURE", Some(true)), ("PERMISSION", Some(false)), ("PROVIDER", Some(true))];
             assert_eq!(met[..3], told, "{provider}");

@@ -12,7 +12,7 @@ use super::{
     layout::{self, text},
     session_field,
 };
-use crate::messages;
+use crate::{guides, messages};
 
 /// The page for choices, with the choices made before and, after a refusal, its reason.
 pub(super) fn choice_page(action: &str, offer: &ConnectOffer, refusal: Option<&Error>) -> HttpResponse {
@@ -42,7 +42,7 @@ fn choice(action: &str, offer: &ConnectOffer) -> Markup {
             (text(messages::choose_guides())) " "
             @for (index, kind) in offer.providers.iter().enumerate() {
                 @if index > 0 { ", " }
-                a href=(format!("/guides/{}", kind.as_str().to_lowercase().replace('_', "-"))) { (provider_label(*kind)) }
+                a href=(guides::path(*kind)) { (provider_label(*kind)) }
             }
         }
     }

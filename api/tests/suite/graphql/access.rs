@@ -207,6 +207,24 @@ async fn s1_4_the_prerequisites_are_shown_before_starting() {
 }
 
 #[tokio::test]
+async fn s2_2_who_may_connect_reads_the_guide_as_markdown() {
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    let connector = setup.user(tenant, StandardRole::CalendarConnector).await;
+    let query = "query($of: ProviderKind!) { guide(provider: $of) { title language markdown url } }";
+    let shown = setup.ask(&connector, query, json!({ "of": "MICROSOFT_365" })).await["guide"].clone();
+    assert_eq!((&shown["title"], &shown["language"]), (&json!("Microsoft 365"), &json!("en")));
+    let markdown = shown["markdown"].as_str().unwrap();
+    assert!(markdown.starts_with("# Microsoft 365\n\n## What you need\n"), "{markdown}");
+    assert!(shown["url"].as_str().unwrap().ends_with("/guides/microsoft-365"), "{shown}");
+    // Nothing is said of a system for which the operator has registered no application.
+    let shown = setup.ask(&connector, query, json!({ "of": "GOOGLE_WORKSPACE" })).await["guide"].clone();
+    let markdown = shown["markdown"].as_str().unwrap();
+    assert!(markdown.contains("is not set up for Google Workspace yet"), "{markdown}");
+    assert!(!markdown.contains("{{"), "{markdown}");
+}
+
+#[tokio::test]
 async fn s4_18_only_who_may_change_the_service_account_changes_it() {
     let setup = Setup::new().await;
     let tenant = setup.tenant("acme").await;
