@@ -211,7 +211,7 @@ impl Scene {
             .setup
             .services
             .users()
-            .list(&by.allow().unwrap(), services::PageArgs::default())
+            .list(&by.allow().unwrap(), services::users::UserFilter::default(), services::PageArgs::default())
             .await
             .unwrap()
             .items;
