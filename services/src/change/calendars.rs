@@ -4,7 +4,7 @@ use domain::{
     BusyKind, Id, TimeRange, Timestamp, UnreadableItem,
     bitmap::Bitmap,
     ids,
-    state::{BookingState, ConnectionState, Lane},
+    state::{Answer, BookingState, ConnectionState, Lane},
 };
 use providers::Event;
 use sea_orm::{
@@ -105,13 +105,20 @@ impl Writer<'_> {
             .filter(Column::ExternalId.is_not_null())
             .all(self.txn)
             .await?;
+        let participants = match bookings.is_empty() {
+            true => Vec::new(),
+            false => self.participants_of(&bookings).await?,
+        };
         for row in bookings {
             let is_of = |event: &&Event| {
                 Some(&event.id) == row.external_id.as_ref() || Some(&event.uid) == row.event_uid.as_ref()
             };
             let is_missing = row.state == BookingState::Missing;
             let differs = match copy.events.iter().find(is_of) {
-                Some(event) => is_missing || event.range != time_of(&row),
+                Some(event) => {
+                    let theirs = participants.iter().filter(|one| one.booking_id == row.id);
+                    is_missing || event.range != time_of(&row) || has_new_answer(event, theirs)
+                }
                 None => !is_missing,
             };
             if differs {
@@ -120,6 +127,15 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn participants_of(
+        &self,
+        bookings: &[entity::booking::Model],
+    ) -> Result<Vec<entity::booking_participant::Model>> {
+        use entity::booking_participant::{Column, of};
+        let ids = bookings.iter().map(|row| row.id);
+        Ok(of(self.tenant).filter(Column::BookingId.is_in(ids)).all(self.txn).await?)
     }
 
     /// Records a successful access to a mailbox, which ends its series of failures. After a full read, the unreadable
@@ -258,6 +274,18 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a participant has answered otherwise than is recorded. A list of events need not show attendees.
+fn has_new_answer<'a>(
+    event: &Event,
+    mut recorded: impl Iterator<Item = &'a entity::booking_participant::Model>,
+) -> bool {
+    recorded.any(|one| {
+        let listed =
+            event.attendees.iter().find(|listed| listed.party.address.eq_ignore_ascii_case(&one.address));
+        listed.is_some_and(|listed| listed.answer != Answer::None && one.answer != listed.answer)
+    })
 }
 
 use entity::calendar_event;

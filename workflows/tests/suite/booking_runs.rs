@@ -41,6 +41,7 @@ use self::{
         s7_2_an_event_moved_to_a_taken_time_is_a_conflict_that_is_solved,
         s7_3_answers_are_followed_after_the_patience_is_over,
         s7_6_a_copy_that_shows_something_else_is_looked_into_at_once,
+        s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once,
     },
     integrations::{
         a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out,
@@ -403,6 +404,7 @@ on_both_stores! {
     s7_2_an_event_moved_to_a_taken_time_is_a_conflict_that_is_solved,
     s7_3_answers_are_followed_after_the_patience_is_over,
     s7_6_a_copy_that_shows_something_else_is_looked_into_at_once,
+    s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once,
     an_address_that_comes_with_the_event_is_there_at_once,
     an_address_that_comes_later_is_waited_for_over_a_move,
     a_booking_outlives_an_online_meeting_that_does_not_come,

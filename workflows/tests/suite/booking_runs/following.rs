@@ -185,6 +185,21 @@ pub async fn s7_6_a_copy_that_shows_something_else_is_looked_into_at_once(apps: 
     assert_eq!(app.state(id).await, "MISSING");
 }
 
+pub async fn s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, colleague) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
+    let new = NewBooking { users: vec![colleague], ..booking(organiser, at(10, 0), at(11, 0)) };
+    let id = app.written(new).await;
+    let address = app.mailbox_of(colleague).await.address;
+    app.calendars.set_response(&address, Answer::Declined);
+    app.setup.clock.advance(Duration::minutes(30));
+    app.reconcile(Reconciler::Calendars).await;
+    assert_eq!(
+        (app.answer_of(id, &address).await.as_str(), app.state(id).await.as_str()),
+        ("DECLINED", "CONFIRMED")
+    );
+}
+
 pub async fn s7_1_a_calendar_that_denies_access_has_lost_no_event(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
