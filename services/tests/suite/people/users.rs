@@ -41,7 +41,11 @@ async fn a_tenant_never_sees_anothers_user(h: Harness) {
     );
     assert_eq!(refused(users.delete(&stranger.allow().unwrap(), anna).await), "NOT_FOUND");
     assert_eq!(users.by_ids(h.services.tenant_scope(other), &[anna]).await.unwrap(), []);
-    let listed = users.list(&stranger.allow().unwrap(), PageArgs::default()).await.unwrap().items;
+    let listed = users
+        .list(&stranger.allow().unwrap(), services::users::UserFilter::default(), PageArgs::default())
+        .await
+        .unwrap()
+        .items;
     assert!(listed.iter().all(|user| user.tenant_id == other), "only their own are listed");
     assert!(users.get(&h.vendor(acme).await.allow().unwrap(), anna).await.is_ok(), "the user is untouched");
     if h.services.store.backend() == sea_orm::DatabaseBackend::Postgres {
@@ -110,7 +114,12 @@ async fn many_users_are_made_all_or_none(h: Harness) {
     let refusal = users.create_many(&by.allow().unwrap(), twice).await.unwrap_err();
     assert!(said(&refusal).starts_with("users[4]: "), "{refusal}");
     assert_eq!(
-        users.list(&by.allow().unwrap(), PageArgs::default()).await.unwrap().items.len(),
+        users
+            .list(&by.allow().unwrap(), services::users::UserFilter::default(), PageArgs::default())
+            .await
+            .unwrap()
+            .items
+            .len(),
         1,
         "none was made"
     );
