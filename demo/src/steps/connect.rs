@@ -200,17 +200,11 @@ async fn follow(demo: &Demo, browser: &mut Browser, progress: &mut WalkProgress,
     let mistyped = [("service_mailbox", wrong.as_str())];
     let answers = if again { ACCEPTED_TERMS.to_vec() } else { [&mistyped, ACCEPTED_TERMS].concat() };
     let mut place = tick(demo, browser, &page, &answers).await?;
-    progress.did(
-        Step::TickTerms,
-        format!("refused without the ticks; {} chosen with them", demo.system.api_name()),
-    );
+    progress.did(Step::TickTerms, format!("refused without the ticks; {} chosen", demo.system.api_name()));
     if !again {
         demo.report.show_step(Step::CorrectAnswer);
         place = correct(browser, &link, &wrong).await?;
-        progress.did(
-            Step::CorrectAnswer,
-            "the service mailbox was mistyped; the same link took the right address",
-        );
+        progress.did(Step::CorrectAnswer, "a mistyped service mailbox, with the same link");
     }
     let place = match demo.system {
         CalendarSystem::Microsoft365 => at_the_provider(demo, browser, progress, &link, place).await?,

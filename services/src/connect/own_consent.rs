@@ -52,7 +52,7 @@ pub(super) struct ProvenConsent {
     pub(super) account: String,
     /// URL of the account's own server; `None` for that of the integration, and for cloud providers.
     pub(super) server: Option<Url>,
-    /// The consent.
+    /// Tokens or credentials to be stored, after any rotation during the proof.
     pub(super) secret: Secret,
 }
 

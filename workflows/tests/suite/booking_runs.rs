@@ -4,6 +4,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+/// Runs every test on both stores.
+macro_rules! on_both_stores {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Sqlite).await;
+            }
+        )+ }
+
+        mod postgres { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Postgres).await;
+            }
+        )+ }
+    };
+}
+
 mod changes;
 mod following;
 mod integrations;
@@ -32,16 +51,6 @@ use self::{
         a_move_that_is_refused_leaves_everything_where_it_was,
         an_event_that_is_gone_is_cancelled_and_is_not_moved,
         s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it,
-    },
-    following::{
-        s7_1_a_calendar_that_denies_access_has_lost_no_event,
-        s7_1_a_missing_booking_is_written_again_or_cancelled,
-        s7_1_an_event_deleted_by_hand_is_noticed_and_its_time_is_free,
-        s7_2_a_conflict_ends_when_everybody_is_free, s7_2_an_event_moved_by_hand_moves_its_booking,
-        s7_2_an_event_moved_to_a_taken_time_is_a_conflict_that_is_solved,
-        s7_3_answers_are_followed_after_the_patience_is_over,
-        s7_6_a_copy_that_shows_something_else_is_looked_into_at_once,
-        s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once,
     },
     integrations::{
         a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out,
@@ -357,25 +366,6 @@ async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
     );
 }
 
-/// Runs every test on both stores.
-macro_rules! on_both_stores {
-    ($($name:ident),+ $(,)?) => {
-        mod sqlite { $(
-            #[tokio::test]
-            async fn $name() {
-                super::$name(super::Apps::Sqlite).await;
-            }
-        )+ }
-
-        mod postgres { $(
-            #[tokio::test]
-            async fn $name() {
-                super::$name(super::Apps::Postgres).await;
-            }
-        )+ }
-    };
-}
-
 on_both_stores! {
     a_booking_is_written_to_the_organisers_calendar_and_to_every_copy,
     b16_a_room_is_pending_until_it_has_answered,
@@ -396,15 +386,6 @@ on_both_stores! {
     a_cancellation_takes_the_event_out_and_frees_the_time,
     an_event_that_is_gone_is_cancelled_and_is_not_moved,
     a_cancellation_that_is_refused_leaves_the_booking_and_says_why,
-    s7_1_a_calendar_that_denies_access_has_lost_no_event,
-    s7_1_a_missing_booking_is_written_again_or_cancelled,
-    s7_1_an_event_deleted_by_hand_is_noticed_and_its_time_is_free,
-    s7_2_a_conflict_ends_when_everybody_is_free,
-    s7_2_an_event_moved_by_hand_moves_its_booking,
-    s7_2_an_event_moved_to_a_taken_time_is_a_conflict_that_is_solved,
-    s7_3_answers_are_followed_after_the_patience_is_over,
-    s7_6_a_copy_that_shows_something_else_is_looked_into_at_once,
-    s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once,
     an_address_that_comes_with_the_event_is_there_at_once,
     an_address_that_comes_later_is_waited_for_over_a_move,
     a_booking_outlives_an_online_meeting_that_does_not_come,

@@ -31,7 +31,7 @@ impl App {
     }
 }
 
-pub async fn s7_1_an_event_deleted_by_hand_is_noticed_and_its_time_is_free(apps: Apps) {
+async fn s7_1_an_event_deleted_by_hand_is_noticed_and_its_time_is_free(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
     let id = app.written(booking(organiser, at(10, 0), at(11, 0))).await;
@@ -52,7 +52,7 @@ pub async fn s7_1_an_event_deleted_by_hand_is_noticed_and_its_time_is_free(apps:
     other.create(&app.setup.admin().allow().unwrap(), new, "in its place").await.unwrap();
 }
 
-pub async fn s7_1_a_missing_booking_is_written_again_or_cancelled(apps: Apps) {
+async fn s7_1_a_missing_booking_is_written_again_or_cancelled(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
     let id = app.written(booking(organiser, at(10, 0), at(11, 0))).await;
@@ -79,7 +79,7 @@ pub async fn s7_1_a_missing_booking_is_written_again_or_cancelled(apps: Apps) {
     assert_eq!((app.state(id).await.as_str(), app.setup.occupied(id).await), ("CANCELLED", 0));
 }
 
-pub async fn s7_2_an_event_moved_by_hand_moves_its_booking(apps: Apps) {
+async fn s7_2_an_event_moved_by_hand_moves_its_booking(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
     let id = app.written(booking(organiser, at(10, 0), at(11, 0))).await;
@@ -99,7 +99,7 @@ pub async fn s7_2_an_event_moved_by_hand_moves_its_booking(apps: Apps) {
     assert_eq!(taken.code(), "SLOT_TAKEN");
 }
 
-pub async fn s7_2_an_event_moved_to_a_taken_time_is_a_conflict_that_is_solved(apps: Apps) {
+async fn s7_2_an_event_moved_to_a_taken_time_is_a_conflict_that_is_solved(apps: Apps) {
     let app = apps.make().await;
     let (organiser, colleague) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
     let with_both = NewBooking { users: vec![colleague], ..booking(organiser, at(10, 0), at(11, 0)) };
@@ -126,7 +126,7 @@ pub async fn s7_2_an_event_moved_to_a_taken_time_is_a_conflict_that_is_solved(ap
     assert_eq!((app.booking(id).await.start_at, app.setup.occupied(id).await), (at(16, 0), 2));
 }
 
-pub async fn s7_2_a_conflict_ends_when_everybody_is_free(apps: Apps) {
+async fn s7_2_a_conflict_ends_when_everybody_is_free(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
     let id = app.written(booking(organiser, at(10, 0), at(11, 0))).await;
@@ -143,7 +143,7 @@ pub async fn s7_2_a_conflict_ends_when_everybody_is_free(apps: Apps) {
     assert_eq!(app.code(id).await, None);
 }
 
-pub async fn s7_3_answers_are_followed_after_the_patience_is_over(apps: Apps) {
+async fn s7_3_answers_are_followed_after_the_patience_is_over(apps: Apps) {
     let app = apps.make().await;
     let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
     let guest = "guest@applicants.example";
@@ -171,7 +171,7 @@ pub async fn s7_3_answers_are_followed_after_the_patience_is_over(apps: Apps) {
     assert_eq!(app.answer_of(id, &address).await, "DECLINED");
 }
 
-pub async fn s7_6_a_copy_that_shows_something_else_is_looked_into_at_once(apps: Apps) {
+async fn s7_6_a_copy_that_shows_something_else_is_looked_into_at_once(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
     let id = app.written(booking(organiser, at(10, 0), at(11, 0))).await;
@@ -185,7 +185,7 @@ pub async fn s7_6_a_copy_that_shows_something_else_is_looked_into_at_once(apps: 
     assert_eq!(app.state(id).await, "MISSING");
 }
 
-pub async fn s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once(apps: Apps) {
+async fn s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once(apps: Apps) {
     let app = apps.make().await;
     let (organiser, colleague) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
     let new = NewBooking { users: vec![colleague], ..booking(organiser, at(10, 0), at(11, 0)) };
@@ -200,7 +200,7 @@ pub async fn s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once(apps: Apps) 
     );
 }
 
-pub async fn s7_1_a_calendar_that_denies_access_has_lost_no_event(apps: Apps) {
+async fn s7_1_a_calendar_that_denies_access_has_lost_no_event(apps: Apps) {
     let app = apps.make().await;
     let organiser = app.setup.person(&[]).await;
     let id = app.written(booking(organiser, at(10, 0), at(11, 0))).await;
@@ -225,4 +225,16 @@ pub async fn s7_1_a_calendar_that_denies_access_has_lost_no_event(apps: Apps) {
     app.follow().await;
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "MISSING", "an error that passes is waited for");
+}
+
+on_both_stores! {
+    s7_1_a_calendar_that_denies_access_has_lost_no_event,
+    s7_1_a_missing_booking_is_written_again_or_cancelled,
+    s7_1_an_event_deleted_by_hand_is_noticed_and_its_time_is_free,
+    s7_2_a_conflict_ends_when_everybody_is_free,
+    s7_2_an_event_moved_by_hand_moves_its_booking,
+    s7_2_an_event_moved_to_a_taken_time_is_a_conflict_that_is_solved,
+    s7_3_answers_are_followed_after_the_patience_is_over,
+    s7_6_a_copy_that_shows_something_else_is_looked_into_at_once,
+    s7_6_an_answer_that_a_copy_shows_is_taken_over_at_once,
 }
