@@ -85,6 +85,7 @@ domain::messages! {
     check_skipped();
     own_title();
     own_asks(tenant: Text, system: Text);
+    own_asks_for_any(tenant: Text);
     own_account(address: Text);
     own_what();
     own_ending(tenant: Text);

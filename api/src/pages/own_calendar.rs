@@ -79,12 +79,12 @@ async fn choices(request: HttpRequest, services: web::Data<Services>) -> HttpRes
 /// What is connected, and one button for each calendar system. The first button is the marked form.
 fn choices_page(invitation: &OwnConsentInvitation, action: &str) -> HttpResponse {
     let OwnConsentInvitation { tenant, systems, address } = invitation;
-    let system = match systems.as_slice() {
-        [only] => provider_label(*only).to_owned(),
-        _ => text(messages::page_calendar_system()),
+    let asks = match systems.as_slice() {
+        [only] => messages::own_asks(tenant.as_str(), provider_label(*only)),
+        _ => messages::own_asks_for_any(tenant.as_str()),
     };
     let body = html! {
-        p { (text(messages::own_asks(tenant.as_str(), system))) }
+        p { (text(asks)) }
         ul {
             li { (text(messages::own_account(address.as_str()))) }
             li { (text(messages::own_what())) }

@@ -84,6 +84,7 @@ check-warned = Warnung
 check-skipped = Übersprungen
 own-title = Verbinden Sie Ihren Kalender
 own-asks = { $tenant } bittet Sie, Ihren eigenen Kalender in { $system } zu verbinden.
+own-asks-for-any = { $tenant } bittet Sie, Ihren eigenen Kalender zu verbinden.
 own-account = Das Konto: { $address }. Melden Sie sich mit diesem an; ein anderes wird abgelehnt.
 own-what = Muster bittet darum, Ihren Kalender zu lesen und Termine einzutragen, auch wenn Sie nicht angemeldet sind.
 own-ending = Sie können dies jederzeit in den Einstellungen Ihres Kontos beenden, oder indem Sie { $tenant } um die Entfernung bitten.

@@ -84,6 +84,7 @@ check-warned = Warning
 check-skipped = Skipped
 own-title = Connect your calendar
 own-asks = { $tenant } asks you to connect your own calendar in { $system }.
+own-asks-for-any = { $tenant } asks you to connect your own calendar.
 own-account = The account: { $address }. Sign in with this one; another one is refused.
 own-what = Muster asks to read your calendar and to write appointments to it, even while you are not signed in.
 own-ending = You can end it at any time in the settings of your account, or by asking { $tenant } to remove it.
