@@ -88,7 +88,7 @@ fn has_equipment(backend: DatabaseBackend, item: String) -> Expr {
             Expr::cust_with_values("room.equipment @> jsonb_build_array($1::text)", [item])
         }
         _ => Expr::cust_with_values(
-            "EXISTS (SELECT 1 FROM json_each(room.equipment) WHERE json_each.value = $1)",
+            "EXISTS (SELECT 1 FROM json_each(room.equipment) WHERE json_each.value = ?)",
             [item],
         ),
     }

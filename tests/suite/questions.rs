@@ -128,8 +128,10 @@ async fn the_tabs_of_graphiql_are_valid(app: TestApp) {
             text => serde_json::from_str(text).unwrap(),
         };
         let answer = vendor.ask(query, variables).await;
-        let codes: Vec<_> = answer["errors"].as_array().into_iter().flatten().collect();
-        assert!(codes.is_empty(), "{query}: {answer}");
+        // Ids are placeholders.
+        let errors = answer["errors"].as_array().into_iter().flatten();
+        let others: Vec<_> = errors.filter(|error| error["extensions"]["code"] != "NOT_FOUND").collect();
+        assert!(others.is_empty(), "{query}: {answer}");
     }
     app.finish().await;
 }
