@@ -10,7 +10,7 @@ import { ESLint } from 'eslint';
 const VALUE_TYPES = [
   'Availability', 'BookingChange', 'CampaignItem', 'CampaignPreview', 'CampaignProgress', 'Capabilities', 'Check', 'Conflict',
   'ConnectPrerequisite', 'ConnectedMailboxFailure', 'DirectoryPage', 'DirectoryPerson', 'ErasedRows',
-  'ErasureReceipt', 'IntegrationDisconnectionPreview', 'MailboxCalendar', 'MailboxDisconnectionPreview', 'OpenIdIdentity',
+  'ErasureReceipt', 'Guide', 'IntegrationDisconnectionPreview', 'MailboxCalendar', 'MailboxDisconnectionPreview', 'OpenIdIdentity',
   'PageInfo', 'Participant', 'ParticipantStatus', 'PermissionInfo', 'Reason', 'RoomRules', 'RunStep', 'Slot', 'SlotRefusal',
   'TermsAcceptance', 'TimeSpan', 'UnreadableItem', 'UnreadableItems', 'UserCalendar', 'Viewer', 'Workflow', 'WorkflowState',
 ];
